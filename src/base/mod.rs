@@ -1,1 +1,7 @@
-//! See lib.rs.
+//! What every layer may use: hashing, numbers, patterns, time and randomness as Redis defines them.
+//!
+//! Invariant: everything here is a pure function or a plain value. Nothing in `base/` knows a
+//! command, a key's value, a client, a core or a file, reads a clock, or fails otherwise than by
+//! returning `None` or an error value.
+
+pub mod hash;
