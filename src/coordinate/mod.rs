@@ -1,1 +1,8 @@
-//! See lib.rs.
+//! Commands that concern several cores, seen from the core that serves the client.
+//!
+//! Invariant: a coordinator never touches another core's keyspace; it asks, and folds the answers.
+
+pub mod gather;
+pub mod hop;
+pub mod route;
+pub mod two_phase;

@@ -1,1 +1,7 @@
-//! See lib.rs.
+//! One core's slice of the keyspace: what may be asked of it, and the one place where it is done.
+//!
+//! Invariant: nothing in this layer awaits; a request runs to its end before the next is taken.
+
+pub mod execute;
+pub mod message;
+pub mod stats;

@@ -1,1 +1,68 @@
-//! See lib.rs.
+//! Helpers for unit tests: a shard without a server.
+
+use crate::base::hash::SLOTS;
+use crate::command::spec::Command;
+use crate::resp::args::Args;
+use crate::resp::out::{Out, Protocol};
+use crate::resp::parse::Span;
+use crate::shard::execute;
+use crate::store::db::{Db, Tuning};
+
+/// One shard that owns every slot, and a clock to turn.
+pub struct Fixture {
+    pub db: Db,
+    pub protocol: Protocol,
+    families: &'static [&'static [Command]],
+}
+
+impl Fixture {
+    /// An empty shard that knows the commands of `families`. The clock stands at a fixed time.
+    pub fn new(families: &'static [&'static [Command]]) -> Fixture {
+        let tuning = Tuning {
+            string_len_max: 512 * 1024 * 1024,
+            frequency: false,
+            lfu_log_factor: 10,
+            lfu_decay_minutes: 1,
+        };
+        let mut db = Db::new(16, 0, 1, 0..SLOTS, 1, tuning);
+        db.set_now(1_700_000_000_000);
+        Fixture { db, protocol: Protocol::Resp2, families }
+    }
+
+    /// Runs a command and returns its encoded reply, as text.
+    pub fn run(&mut self, argv: &[&str]) -> String {
+        let bytes: Vec<&[u8]> = argv.iter().map(|arg| arg.as_bytes()).collect();
+        String::from_utf8_lossy(&self.run_bytes(&bytes)).into_owned()
+    }
+
+    /// Runs a command and returns its encoded reply.
+    pub fn run_bytes(&mut self, argv: &[&[u8]]) -> Vec<u8> {
+        let mut out = Out::new(self.protocol);
+        let (mut input, mut spans) = (Vec::new(), Vec::new());
+        for arg in argv {
+            spans.push(Span { start: input.len() as u32, len: arg.len() as u32 });
+            input.extend_from_slice(arg);
+        }
+        let args = Args::new(&input, &spans, &[]);
+        let command = self.find(&args);
+        if !command.spec.arity.fits(args.len()) {
+            return b"-arity\r\n".to_vec();
+        }
+        let _ = execute::execute(&mut self.db, command, &args, &mut out);
+        out.to_vec()
+    }
+
+    fn find(&self, args: &Args<'_>) -> &'static Command {
+        let named = |rows: &'static [Command], at: usize| {
+            rows.iter().find(|row| args.len() > at && args.is(at, row.spec.name))
+        };
+        let mut rows = self.families.iter();
+        let command = rows.find_map(|rows| named(rows, 0)).expect("a known command");
+        named(command.subcommands, 1).unwrap_or(command)
+    }
+
+    /// Turns the clock forward.
+    pub fn advance(&mut self, milliseconds: i64) {
+        self.db.set_now(self.db.now() + milliseconds);
+    }
+}

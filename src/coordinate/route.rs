@@ -1,0 +1,124 @@
+//! Where a command goes: the keys its row declares, and the cores that own them.
+//!
+//! Invariant: routing reads the row and the arguments only. It never looks at a keyspace.
+
+use crate::base::layout::Layout;
+use crate::base::num;
+use crate::command::spec::{Access, Command, Keys, Run, Spec};
+use crate::resp::args::{Args, Key};
+use crate::shard::message::CoreId;
+
+/// Bits of a SCAN cursor that name the shard; the rest is the place in its table.
+pub const CURSOR_SHARD_BITS: u32 = 10;
+
+/// Where a command runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Route {
+    /// It names no key: any core, so this one.
+    Here,
+    /// All of it on this core.
+    One(CoreId),
+    /// On several cores.
+    Many,
+    /// On all cores.
+    Every,
+}
+
+/// A key's place among the arguments, with what the command does to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyPosition {
+    pub index: usize,
+    pub access: Access,
+}
+
+/// Calls `found` for every key argument. Arguments that do not fit the declaration (a count that is no number) yield
+/// no key: the handler will answer the error.
+pub fn for_each_key(spec: &Spec, args: &Args<'_>, mut found: impl FnMut(KeyPosition)) {
+    for keys in spec.keys {
+        let access = keys.access();
+        positions(keys, args, &mut |index| {
+            if index < args.len() {
+                found(KeyPosition { index, access });
+            }
+        });
+    }
+}
+
+fn positions(keys: &Keys, args: &Args<'_>, found: &mut dyn FnMut(usize)) {
+    match *keys {
+        Keys::At(index, _) => found(index.into()),
+        Keys::Range { first, last, step, .. } => {
+            let end = from_end(last, args.len());
+            (first.into()..=end).step_by(step.into()).for_each(found);
+        }
+        Keys::Counted { count_at, step, .. } => {
+            let Some(count) = args.get(count_at.into()).and_then(num::parse_i64) else { return };
+            let first = usize::from(count_at) + 1;
+            let fit = (args.len().saturating_sub(first)).div_ceil(step.into());
+            if count > 0 && count as u64 <= fit as u64 {
+                (0..count as usize).for_each(|n| found(first + n * usize::from(step)));
+            }
+        }
+        Keys::After { keyword, from, last, step, limit, .. } => {
+            let Some(first) = after_keyword(args, keyword, from) else { return };
+            let left = args.len().saturating_sub(first);
+            let count = if limit > 1 { left / usize::from(limit) } else { left };
+            let end = if limit > 1 { first + count } else { from_end(last, args.len()) + 1 };
+            (first..end).step_by(step.into()).for_each(found);
+        }
+        Keys::Custom(find, _) => find(args, found),
+    }
+}
+
+fn from_end(index: i8, len: usize) -> usize {
+    if index < 0 { len.saturating_sub(index.unsigned_abs().into()) } else { index as usize }
+}
+
+fn after_keyword(args: &Args<'_>, keyword: &str, from: i8) -> Option<usize> {
+    let found = if from < 0 {
+        (0..=from_end(from, args.len())).rev().find(|&index| args.is(index, keyword))
+    } else {
+        (from as usize..args.len()).find(|&index| args.is(index, keyword))
+    };
+    found.map(|index| index + 1)
+}
+
+/// The core that owns `key`.
+#[inline]
+pub fn owner(layout: Layout, key: Key<'_>) -> CoreId {
+    CoreId(layout.core_of(key.slot()))
+}
+
+/// Decides where `command` runs.
+pub fn route(layout: Layout, me: CoreId, command: &Command, args: &Args<'_>) -> Route {
+    match command.run {
+        Run::Every(..) if layout.cores() > 1 => return Route::Every,
+        Run::Every(..) => return Route::One(me),
+        Run::Cursor(position, _) => return Route::One(cursor_owner(layout, me, args, position)),
+        _ => {}
+    }
+    if command.spec.keys.is_empty() || layout.cores() == 1 {
+        return Route::Here;
+    }
+    let mut route = Route::Here;
+    for_each_key(&command.spec, args, |position| {
+        let core = owner(layout, args.key(position.index));
+        route = match route {
+            Route::Here => Route::One(core),
+            Route::One(same) if same == core => route,
+            _ => Route::Many,
+        };
+    });
+    route
+}
+
+fn cursor_owner(layout: Layout, me: CoreId, args: &Args<'_>, position: u8) -> CoreId {
+    let cursor = args.get(position.into()).and_then(num::parse_u64);
+    let shard = cursor.unwrap_or(0) & ((1 << CURSOR_SHARD_BITS) - 1);
+    if (shard as usize) < layout.cores() { CoreId(shard as u16) } else { me }
+}
+
+/// True if the command must be spread because its keys lie on several cores.
+pub fn spreads(command: &Command) -> bool {
+    matches!(command.run, Run::Scatter(..) | Run::TwoPhase { .. })
+}

@@ -1,0 +1,286 @@
+//! The loop of one core: everything it does, in the order in which it does it.
+//!
+//! A turn: send what the sessions wrote, carry messages to other cores, sleep in the ring if there is
+//! nothing to do, take in completions and messages, fire timers, and let the session tasks run. The
+//! sessions are tasks of the core's glommio executor; this driver is one too, and yields to them once
+//! per turn.
+//!
+//! Invariant: the core sleeps only in [`Ring::submit_and_sleep`], and only after it announced that to
+//! the mesh and found no mail. While file work is in flight it does not sleep there, but gives glommio's
+//! reactor its turn.
+
+use std::cell::Cell;
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use io_uring::{cqueue, opcode, types};
+use socket2::Socket;
+
+use super::accept::{Acceptor, Admission};
+use super::disk::FileWork;
+use super::mesh::MeshEnd;
+use super::net::{Net, Op};
+use super::ring::Ring;
+use crate::limits;
+use crate::session::client::Client;
+use crate::session::connection::Session;
+use crate::session::core::{Core, add};
+use crate::session::guard::survive;
+use crate::shard::message::CoreId;
+
+/// How often a core looks after its clients and expiring keys.
+const CRON_MS: i64 = 100;
+/// A slice of background work.
+const SLICE_NS: u64 = 500_000;
+/// How long connections may take to finish when the server stops.
+const STOP_GRACE_MS: i64 = 2_000;
+
+/// What all cores of the process share.
+#[derive(Default)]
+pub struct Process {
+    /// Set once by a signal or SHUTDOWN.
+    pub stopping: AtomicBool,
+    /// Connected clients on all cores.
+    pub clients: AtomicUsize,
+    /// Cores that still serve connections.
+    pub serving: AtomicUsize,
+    /// Cores that are ready to accept.
+    pub ready: AtomicUsize,
+}
+
+/// One core's loop.
+pub struct Driver {
+    core: Rc<Core>,
+    process: Arc<Process>,
+    ring: Ring,
+    net: Net,
+    mesh: MeshEnd,
+    acceptor: Acceptor,
+    files: FileWork,
+    event: OwnedFd,
+    event_value: Box<u64>,
+    completions: Vec<cqueue::Entry>,
+    next_cron: i64,
+    /// Set while background work is left over from the last slice.
+    behind: bool,
+    yielded: Rc<Cell<bool>>,
+    stop_at: Option<i64>,
+}
+
+fn event_fd() -> io::Result<OwnedFd> {
+    // SAFETY: a plain system call; the result is checked.
+    let fd = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the descriptor is fresh and owned by nobody else.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+impl Driver {
+    /// A driver for `core`, on the thread that will run it.
+    pub fn new(
+        core: Rc<Core>,
+        process: Arc<Process>,
+        mesh: MeshEnd,
+        listeners: Vec<Socket>,
+    ) -> io::Result<Driver> {
+        let ring = Ring::new()?;
+        let net = Net::new(ring.provide_buffers()?, Rc::clone(&core.doorbell));
+        let event = event_fd()?;
+        mesh.open(ring.fd(), event.as_raw_fd());
+        let next_cron = core.now() + CRON_MS;
+        let yielded = Rc::clone(&core.yielded);
+        Ok(Driver {
+            acceptor: Acceptor::new(listeners, Rc::clone(&core), Arc::clone(&process)),
+            core,
+            process,
+            ring,
+            net,
+            mesh,
+            files: FileWork::default(),
+            event,
+            event_value: Box::new(0),
+            completions: Vec::new(),
+            next_cron,
+            behind: false,
+            yielded,
+            stop_at: None,
+        })
+    }
+
+    /// Serves until the process stops.
+    pub async fn run(mut self) -> io::Result<()> {
+        self.arm_event();
+        self.acceptor.arm_all(&mut self.ring);
+        self.process.ready.fetch_add(1, Ordering::Release);
+        while !self.finished() {
+            self.net.flush(&mut self.ring);
+            self.carry();
+            self.enter()?;
+            let busy_since = self.core.begin_turn();
+            let worked = self.take_in();
+            self.timers();
+            if worked || self.yielded.replace(false) {
+                glommio::executor().yield_task_queue_now().await;
+            }
+            if self.files.busy() {
+                self.files.poll_reactor().await;
+            }
+            add(&self.core.turns.turns, 1);
+            self.core.end_turn(busy_since);
+        }
+        Ok(())
+    }
+
+    /// Publishes the outboxes and queues a wake for each peer that sleeps.
+    fn carry(&mut self) {
+        if !self.core.shards.hops.staged() {
+            return;
+        }
+        let (mesh, ring, core) = (&mut self.mesh, &mut self.ring, &self.core);
+        core.shards.hops.carry(|to, messages| {
+            mesh.publish(to, messages);
+            if let Some(peer) = mesh.claim_wake(to) {
+                add(&core.turns.wakes_sent, 1);
+                let wake =
+                    opcode::MsgRingData::new(types::Fd(peer), 0, Op::Wake.tag(0), None).build();
+                ring.push(wake.user_data(Op::Cancel.tag(0)));
+            }
+        });
+    }
+
+    /// Submits; sleeps if there is nothing to do.
+    fn enter(&mut self) -> io::Result<()> {
+        let outbox_full = self.core.shards.hops.staged();
+        let busy = outbox_full
+            || self.behind
+            || self.yielded.get()
+            || self.files.busy()
+            || self.net.doorbell.is_rung();
+        if busy || !self.mesh.announce_sleep() {
+            self.ring.submit()?;
+        } else {
+            add(&self.core.turns.sleeps, 1);
+            let sleep = self.sleep_for();
+            self.ring.submit_and_sleep(Some(sleep))?;
+            self.mesh.awake();
+        }
+        self.ring.completions(&mut self.completions);
+        Ok(())
+    }
+
+    fn sleep_for(&self) -> Duration {
+        let deadline = match self.core.timers.next_deadline() {
+            Some(deadline) => deadline.min(self.next_cron),
+            None => self.next_cron,
+        };
+        Duration::from_millis((deadline - self.core.now()).clamp(0, CRON_MS) as u64)
+    }
+
+    /// Handles completions and messages; true if there were any.
+    fn take_in(&mut self) -> bool {
+        let mut completions = std::mem::take(&mut self.completions);
+        let any = !completions.is_empty();
+        for completion in completions.drain(..) {
+            self.complete(&completion);
+        }
+        self.completions = completions;
+        let core = &self.core;
+        let mail = self.mesh.drain(limits::MESH_TURN, |from, message| core.receive(from, message));
+        any || mail > 0
+    }
+
+    fn complete(&mut self, completion: &cqueue::Entry) {
+        match Op::of(completion.user_data()) {
+            (Some(op @ (Op::Receive | Op::ReceiveBig | Op::Send)), number) => {
+                self.net.complete(&mut self.ring, op, number, completion);
+            }
+            (Some(Op::Accept), listener) => {
+                let admitted = self.acceptor.complete(&mut self.ring, listener, completion);
+                if let Some(admission) = admitted {
+                    self.admit(admission);
+                }
+            }
+            (Some(Op::Event), _) => self.arm_event(),
+            _ => {}
+        }
+    }
+
+    /// Starts a session for an accepted connection.
+    fn admit(&mut self, admission: Admission) {
+        let fd = admission.socket.as_raw_fd();
+        let link = self.net.adopt(&mut self.ring, admission.socket);
+        let client = Rc::new(Client::new(&self.core, link, admission.peer, fd));
+        self.core.add_client(Rc::clone(&client));
+        add(&self.core.turns.connections_received, 1);
+        self.process.clients.fetch_add(1, Ordering::Relaxed);
+        let session = Session::new(Rc::clone(&self.core), Rc::clone(&client));
+        let (core, process) = (Rc::clone(&self.core), Arc::clone(&self.process));
+        glommio::spawn_local(async move {
+            if survive(session.serve()).await.is_err() {
+                add(&core.sessions.panics, 1);
+                client.link.kill();
+                core.remove_client(&client);
+            }
+            process.clients.fetch_sub(1, Ordering::Relaxed);
+        })
+        .detach();
+    }
+
+    fn arm_event(&mut self) {
+        let value = (&raw mut *self.event_value).cast::<u8>();
+        let fd: RawFd = self.event.as_raw_fd();
+        let read = opcode::Read::new(types::Fd(fd), value, 8).build();
+        self.ring.push(read.user_data(Op::Event.tag(0)));
+    }
+
+    fn timers(&mut self) {
+        let now = self.core.now();
+        self.core.timers.fire(now);
+        if now >= self.next_cron {
+            self.next_cron = now + CRON_MS;
+            self.core.check_clients();
+            self.acceptor.retry(&mut self.ring);
+            self.behind = true;
+            let turns = &self.core.turns;
+            turns.bytes_in.set(turns.bytes_in.get() + std::mem::take(&mut self.net.bytes_in));
+            turns.bytes_out.set(turns.bytes_out.get() + std::mem::take(&mut self.net.bytes_out));
+        }
+        if self.behind {
+            self.behind = self.core.maintain(SLICE_NS);
+        }
+    }
+
+    /// True when this core may end: nobody needs it any more, or time is up.
+    fn finished(&mut self) -> bool {
+        if self.core.stopping.get() {
+            self.process.stopping.store(true, Ordering::Release);
+        }
+        if !self.process.stopping.load(Ordering::Relaxed) {
+            return false;
+        }
+        let now = self.core.now();
+        let Some(stop_at) = self.stop_at else {
+            self.stop_at = Some(now + STOP_GRACE_MS);
+            self.acceptor.close();
+            self.net.end_all();
+            self.mesh.wake_all();
+            self.next_cron = now;
+            return false;
+        };
+        if self.net.live() == 0 && !self.process_left.replace(true) {
+            self.process.serving.fetch_sub(1, Ordering::AcqRel);
+        }
+        self.process.serving.load(Ordering::Acquire) == 0 || now >= stop_at
+    }
+}
+
+/// The core that `driver` runs, for its threads' names.
+pub fn thread_name(core: CoreId) -> String {
+    format!("shoal-{}", core.0)
+}

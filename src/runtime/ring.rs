@@ -1,0 +1,275 @@
+//! The core's io_uring: set-up, the receive buffers that the kernel fills, and the one place where a core sleeps.
+//!
+//! Invariant: the ring is used by the thread that made it (SINGLE_ISSUER), and completions are only
+//! produced while that thread is inside the kernel for this ring (DEFER_TASKRUN). So nothing here is
+//! shared and nothing interrupts a running command.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::os::fd::{AsRawFd, RawFd};
+use std::ptr::NonNull;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::Duration;
+
+use io_uring::types::{BufRingEntry, SubmitArgs, Timespec};
+use io_uring::{IoUring, cqueue, squeue};
+
+use crate::base::seams::Buffers;
+use crate::limits::{RECEIVE_BUFFER_SIZE, RECEIVE_BUFFERS};
+
+const SUBMISSIONS: u32 = 4096;
+const COMPLETIONS: u32 = 16384;
+/// The buffer group of the receive buffers.
+pub const BUFFER_GROUP: u16 = 0;
+
+/// What the kernel's ring can do beyond the floor.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Features {
+    /// The ring's descriptor is registered, so entering it skips a lookup (5.18).
+    pub registered: bool,
+    /// One completion may cover several receive buffers (6.10).
+    pub bundles: bool,
+    /// Waiting can collect completions for a minimum time (6.12).
+    pub minimum_wait: bool,
+}
+
+impl std::fmt::Display for Features {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut names = vec!["single-issuer", "defer-taskrun", "multishot", "buffer-ring"];
+        for (found, name) in [
+            (self.registered, "registered-ring"),
+            (self.bundles, "bundles"),
+            (self.minimum_wait, "minimum-wait"),
+        ] {
+            if found {
+                names.push(name);
+            }
+        }
+        f.write_str(&names.join(","))
+    }
+}
+
+/// A ring with operations waiting to be submitted.
+pub struct Ring {
+    uring: IoUring,
+    /// Operations that did not fit into the submission queue.
+    backlog: Vec<squeue::Entry>,
+    pub features: Features,
+}
+
+impl Ring {
+    /// Makes the ring of this thread.
+    pub fn new() -> io::Result<Ring> {
+        let mut uring = IoUring::builder()
+            .setup_single_issuer()
+            .setup_defer_taskrun()
+            .setup_submit_all()
+            .setup_cqsize(COMPLETIONS)
+            .build(SUBMISSIONS)?;
+        let registered = uring.submitter().register_ring_fd().is_ok();
+        let features = Features {
+            registered,
+            bundles: uring.params().is_feature_recvsend_bundle(),
+            minimum_wait: uring.params().is_feature_min_timeout(),
+        };
+        Ok(Ring { uring, backlog: Vec::new(), features })
+    }
+
+    /// The descriptor that other rings send messages to.
+    pub fn fd(&self) -> RawFd {
+        self.uring.as_raw_fd()
+    }
+
+    /// Queues an operation for the next submit.
+    ///
+    /// The memory and descriptors it names must stay valid until its last completion; every caller in `net.rs` keeps
+    /// them in the socket's slot, which is not reused before that.
+    #[inline]
+    pub fn push(&mut self, entry: squeue::Entry) {
+        // SAFETY: the operation's memory outlives it, by the contract above.
+        if !self.backlog.is_empty() || unsafe { self.uring.submission().push(&entry) }.is_err() {
+            self.backlog.push(entry);
+        }
+    }
+
+    /// Submits what is queued without waiting, and lets deferred completions appear.
+    pub fn submit(&mut self) -> io::Result<()> {
+        self.enter(0, None)
+    }
+
+    /// Submits what is queued and sleeps until a completion arrives or `timeout` has passed.
+    pub fn submit_and_sleep(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        self.enter(1, timeout)
+    }
+
+    fn enter(&mut self, want: usize, timeout: Option<Duration>) -> io::Result<()> {
+        while !self.backlog.is_empty() {
+            self.uring.submit()?;
+            let mut queue = self.uring.submission();
+            let room = queue.capacity() - queue.len();
+            for entry in self.backlog.drain(..room.min(self.backlog.len())) {
+                // SAFETY: as in `push`; there is room.
+                unsafe { queue.push(&entry) }.expect("there is room");
+            }
+        }
+        let entered = match timeout {
+            Some(timeout) if want > 0 => {
+                let timespec = Timespec::from(timeout);
+                let args = SubmitArgs::new().timespec(&timespec);
+                self.uring.submitter().submit_with_args(want, &args)
+            }
+            // A plain submit does not run deferred work; asking for events, even none, does.
+            _ if want == 0 => self.get_events(),
+            _ => self.uring.submit_and_wait(want),
+        };
+        match entered {
+            Ok(_) => Ok(()),
+            Err(error) if is_transient(&error) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn get_events(&mut self) -> io::Result<usize> {
+        const GETEVENTS: u32 = 1;
+        let pending = self.uring.submission().len() as u32;
+        // SAFETY: no argument is passed, so none can dangle.
+        unsafe { self.uring.submitter().enter::<libc::sigset_t>(pending, 0, GETEVENTS, None) }
+    }
+
+    /// Moves the completions that are there into `into`.
+    #[inline]
+    pub fn completions(&mut self, into: &mut Vec<cqueue::Entry>) {
+        into.extend(self.uring.completion());
+    }
+
+    /// Registers the receive buffers.
+    pub fn provide_buffers(&self) -> io::Result<Rc<BufferRing>> {
+        let buffers = BufferRing::map()?;
+        // SAFETY: the mapping lives as long as the ring: the driver owns both and drops the ring first.
+        unsafe {
+            self.uring.submitter().register_buf_ring_with_flags(
+                buffers.entries.as_ptr() as u64,
+                RECEIVE_BUFFERS,
+                BUFFER_GROUP,
+                0,
+            )?;
+        }
+        (0..RECEIVE_BUFFERS).for_each(|id| buffers.give_back(id));
+        buffers.publish();
+        Ok(Rc::new(buffers))
+    }
+}
+
+/// Interrupted, or the completion queue wants to be emptied first: come again.
+fn is_transient(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(libc::EINTR | libc::ETIME | libc::EBUSY | libc::EAGAIN)
+    )
+}
+
+/// The buffers that the kernel fills on multishot receive, and the ring in which it finds the free ones.
+///
+/// Free buffers are handed out last in, first out in batches of one turn, so that a lightly loaded core
+/// keeps using few of them and they stay in its cache.
+pub struct BufferRing {
+    entries: NonNull<BufRingEntry>,
+    memory: NonNull<u8>,
+    tail: Cell<u16>,
+    returned: RefCell<Vec<u16>>,
+    /// Buffers the kernel has or lent ones; what is missing to [`RECEIVE_BUFFERS`] lies in `returned`.
+    starving: Cell<bool>,
+}
+
+const ENTRIES_LEN: usize = RECEIVE_BUFFERS as usize * size_of::<BufRingEntry>();
+const MEMORY_LEN: usize = RECEIVE_BUFFERS as usize * RECEIVE_BUFFER_SIZE;
+
+fn map(len: usize) -> io::Result<NonNull<u8>> {
+    // SAFETY: an anonymous private mapping at an address of the kernel's choice.
+    let address = unsafe {
+        libc::mmap(
+            std::ptr::null_mut(),
+            len,
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_ANONYMOUS | libc::MAP_PRIVATE,
+            -1,
+            0,
+        )
+    };
+    if address == libc::MAP_FAILED {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(NonNull::new(address.cast()).expect("a mapping is not at address 0"))
+}
+
+impl BufferRing {
+    fn map() -> io::Result<BufferRing> {
+        let entries = map(ENTRIES_LEN)?.cast();
+        Ok(BufferRing {
+            entries,
+            memory: map(MEMORY_LEN)?,
+            tail: Cell::new(0),
+            returned: RefCell::default(),
+            starving: Cell::new(false),
+        })
+    }
+
+    /// Hands the returned buffers to the kernel. True if it had run out before.
+    pub fn publish(&self) -> bool {
+        let mut returned = self.returned.borrow_mut();
+        if returned.is_empty() {
+            return false;
+        }
+        let mut tail = self.tail.get();
+        for id in returned.drain(..) {
+            let place = (tail & (RECEIVE_BUFFERS - 1)) as usize;
+            // SAFETY: `place` is below the number of entries; the kernel reads entries only below the published tail.
+            unsafe {
+                let entry = &mut *self.entries.as_ptr().add(place);
+                let address = self.memory.as_ptr().add(id as usize * RECEIVE_BUFFER_SIZE);
+                entry.set_addr(address as u64);
+                entry.set_len(RECEIVE_BUFFER_SIZE as u32);
+                entry.set_bid(id);
+            }
+            tail = tail.wrapping_add(1);
+        }
+        self.tail.set(tail);
+        // SAFETY: the tail lies in the first entry, is aligned for u16, and the kernel only reads it.
+        unsafe {
+            let shared = BufRingEntry::tail(self.entries.as_ptr()).cast::<AtomicU16>();
+            (*shared).store(tail, Ordering::Release);
+        }
+        self.starving.replace(false)
+    }
+
+    /// The kernel found no buffer.
+    pub fn ran_out(&self) {
+        self.starving.set(true);
+    }
+}
+
+impl Buffers for BufferRing {
+    #[inline]
+    fn bytes(&self, id: u16, start: usize, end: usize) -> &[u8] {
+        assert!(id < RECEIVE_BUFFERS && start <= end && end <= RECEIVE_BUFFER_SIZE);
+        let at = id as usize * RECEIVE_BUFFER_SIZE + start;
+        // SAFETY: inside the mapping; a lent buffer is not written by the kernel until it is given back.
+        unsafe { std::slice::from_raw_parts(self.memory.as_ptr().add(at), end - start) }
+    }
+
+    #[inline]
+    fn give_back(&self, id: u16) {
+        self.returned.borrow_mut().push(id);
+    }
+}
+
+impl Drop for BufferRing {
+    fn drop(&mut self) {
+        // SAFETY: both mappings are ours and nothing refers to them any more: chunks hold the ring alive.
+        unsafe {
+            libc::munmap(self.entries.as_ptr().cast(), ENTRIES_LEN);
+            libc::munmap(self.memory.as_ptr().cast(), MEMORY_LEN);
+        }
+    }
+}

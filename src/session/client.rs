@@ -1,0 +1,136 @@
+//! A client: what CLIENT LIST shows of a connection, and what its commands run under.
+//!
+//! Invariant: a client belongs to one core; others see it only as a line of text.
+
+use std::cell::{Cell, RefCell};
+use std::fmt::Write;
+use std::rc::Rc;
+
+use super::link::Link;
+use crate::base::time::Millis;
+use crate::resp::out::Protocol;
+use crate::shard::message::{ClientFilter, ClientKind, ClientLine, Conditions};
+
+/// CLIENT REPLY.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReplyMode {
+    On,
+    Off,
+    /// The next command stays unanswered, then replies are on again.
+    SkipNext,
+    /// The command that is running stays unanswered, then replies are on again.
+    Skip,
+}
+
+/// A connected client.
+pub struct Client {
+    pub id: u64,
+    /// `ip:port`, `[ip6]:port`, or `path:0` for a Unix socket.
+    pub address: String,
+    pub local_address: String,
+    pub fd: i32,
+    pub unix: bool,
+    pub created: Millis,
+    pub last_active: Cell<Millis>,
+    pub link: Rc<Link>,
+    pub name: RefCell<Vec<u8>>,
+    pub lib_name: RefCell<Vec<u8>>,
+    pub lib_version: RefCell<Vec<u8>>,
+    pub database: Cell<u16>,
+    pub protocol: Cell<Protocol>,
+    pub authenticated: Cell<bool>,
+    pub no_evict: Cell<bool>,
+    pub no_touch: Cell<bool>,
+    pub reply: Cell<ReplyMode>,
+    /// Full lower-case name of the last command.
+    pub last_command: Cell<&'static str>,
+    /// Total commands processed.
+    pub commands: Cell<u64>,
+    /// When its output first went over the soft limit (Unix milliseconds), 0 if it is below.
+    pub soft_limit_since: Cell<Millis>,
+    /// Set by CLIENT KILL on the client itself: it closes after its reply.
+    pub close_after_reply: Cell<bool>,
+}
+
+impl Client {
+    /// Everything as at the start of a connection, except its identity.
+    pub fn reset(&self, authenticated: bool) {
+        self.name.borrow_mut().clear();
+        self.database.set(0);
+        self.protocol.set(Protocol::Resp2);
+        self.authenticated.set(authenticated);
+        self.no_evict.set(false);
+        self.no_touch.set(false);
+        self.reply.set(ReplyMode::On);
+    }
+
+    /// What its keyspace commands run under.
+    #[inline]
+    pub fn conditions(&self) -> Conditions {
+        Conditions {
+            protocol: self.protocol.get(),
+            database: self.database.get(),
+            touching: !self.no_touch.get(),
+        }
+    }
+
+    /// True if every condition of `filter` holds.
+    pub fn matches(&self, filter: &ClientFilter, now: Millis) -> bool {
+        (filter.ids.is_empty() || filter.ids.contains(&self.id))
+            && filter.kind.is_none_or(|kind| kind == ClientKind::Normal)
+            && filter.user.as_ref().is_none_or(|user| user == "default")
+            && filter.address.as_ref().is_none_or(|address| *address == self.address)
+            && filter.local_address.as_ref().is_none_or(|local| *local == self.local_address)
+            && filter.except != Some(self.id)
+            && filter.age_min_seconds.is_none_or(|age| self.age_seconds(now) >= age)
+    }
+
+    fn age_seconds(&self, now: Millis) -> u64 {
+        ((now - self.created) / 1000).max(0) as u64
+    }
+
+    /// The line of CLIENT LIST, without a line end.
+    pub fn line(&self, now: Millis) -> ClientLine {
+        let text = |field: &RefCell<Vec<u8>>| String::from_utf8_lossy(&field.borrow()).into_owned();
+        let mut flags = String::new();
+        for (set, letter) in [
+            (self.unix, 'U'),
+            (self.no_evict.get(), 'e'),
+            (self.no_touch.get(), 'T'),
+            (self.close_after_reply.get(), 'c'),
+        ] {
+            if set {
+                flags.push(letter);
+            }
+        }
+        if flags.is_empty() {
+            flags.push('N');
+        }
+        let (input, output) = (self.link.input_bytes(), self.link.output_bytes());
+        let mut line = String::with_capacity(256);
+        let _ = write!(
+            line,
+            "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={flags} db={} sub=0 psub=0 \
+             ssub=0 multi=-1 watch=0 qbuf={input} qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 \
+             obl={output} oll=0 omem={output} tot-mem={} events=r cmd={} user=default redir=-1 \
+             resp={} lib-name={} lib-ver={} io-thread=0 tot-net-in={} tot-net-out={} tot-cmds={}",
+            self.id,
+            self.address,
+            self.local_address,
+            self.fd,
+            text(&self.name),
+            self.age_seconds(now),
+            ((now - self.last_active.get()) / 1000).max(0),
+            self.database.get(),
+            size_of::<Client>() + size_of::<Link>() + input + output,
+            self.last_command.get(),
+            if self.protocol.get() == Protocol::Resp3 { 3 } else { 2 },
+            text(&self.lib_name),
+            text(&self.lib_version),
+            self.link.bytes_in.get(),
+            self.link.bytes_out.get(),
+            self.commands.get(),
+        );
+        ClientLine { id: self.id, line }
+    }
+}

@@ -1,0 +1,513 @@
+//! Everything one core owns, passed as an argument to whoever works there.
+//!
+//! Invariant: a [`Core`] is used by one thread; other cores reach it only through
+//! [`Core::receive`]. No borrow of its cells lives across an await.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use hdrhistogram::Histogram;
+
+use super::client::Client;
+use super::link::{Doorbell, Link};
+use super::table::{Table, table};
+use crate::base::layout::Layout;
+use crate::base::seams::Clock;
+use crate::base::time::Millis;
+use crate::config::Config;
+use crate::coordinate::gather::Shards;
+use crate::coordinate::hop::Hops;
+use crate::limits;
+use crate::resp::error::CmdError;
+use crate::resp::parse::Span;
+use crate::shard::execute;
+use crate::shard::message::{
+    Batch, ClientFilter, CoreId, Message, Request, Response, Ticket,
+};
+use crate::shard::stats::{CommandStats, CoreStats, KeyspaceStats};
+use crate::store::db::{Db, Tuning};
+use crate::store::evict::Policy;
+
+/// Numbers that are fixed while the process lives.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    pub run_id: String,
+    pub started: Millis,
+    pub cores: usize,
+    /// The port clients use, 0 if there is none.
+    pub port: u16,
+    /// Facts about the ring, printed by INFO.
+    pub ring_features: String,
+    pub config_file: String,
+    pub executable: String,
+}
+
+/// What the runtime counts, read by INFO.
+#[derive(Default)]
+pub struct LoopStats {
+    pub turns: Cell<u64>,
+    pub sleeps: Cell<u64>,
+    pub wakes_sent: Cell<u64>,
+    pub busy_ns: Cell<u64>,
+    pub connections_received: Cell<u64>,
+    pub connections_rejected: Cell<u64>,
+    pub bytes_in: Cell<u64>,
+    pub bytes_out: Cell<u64>,
+}
+
+/// What sessions count.
+#[derive(Default)]
+pub struct SessionStats {
+    pub requests: Cell<u64>,
+    pub hops_in: Cell<u64>,
+    pub panics: Cell<u64>,
+    pub protocol_errors: Cell<u64>,
+    pub query_buffer_closed: Cell<u64>,
+    pub output_buffer_closed: Cell<u64>,
+    pub commands: RefCell<Vec<CommandStats>>,
+    pub latencies: RefCell<BTreeMap<u16, Histogram<u64>>>,
+    pub errors: RefCell<BTreeMap<String, u64>>,
+}
+
+/// Adds `more` to a counter.
+#[inline]
+pub fn add(counter: &Cell<u64>, more: u64) {
+    counter.set(counter.get() + more);
+}
+
+/// CLIENT PAUSE.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pause {
+    pub until: Millis,
+    pub writes_only: bool,
+}
+
+/// A parsed command that waits for its turn within a group.
+pub(super) struct Parsed {
+    /// Where its bytes start in the input, and where its arguments start and end among the spans.
+    pub start: u32,
+    pub spans: (u32, u32),
+    /// Place in the table, or `u16::MAX` for an unknown command.
+    pub id: u16,
+    /// The core that owns its only key, if it has exactly one.
+    pub owner: CoreId,
+    pub hash: u64,
+}
+
+/// Buffers that every session of the core uses in turn.
+#[derive(Default)]
+pub(super) struct Scratch {
+    pub spans: Vec<Span>,
+    pub group: Vec<Parsed>,
+}
+
+/// One core.
+pub struct Core {
+    pub shards: Shards,
+    pub table: &'static Table,
+    pub identity: Arc<Identity>,
+    config: RefCell<Arc<Config>>,
+    pub clients: RefCell<BTreeMap<u64, Rc<Client>>>,
+    pub doorbell: Rc<Doorbell>,
+    pub clock: Box<dyn Clock>,
+    now: Cell<Millis>,
+    /// The monotonic clock when time was last attributed to a command.
+    pub(super) lap: Cell<u64>,
+    pub sessions: SessionStats,
+    pub turns: LoopStats,
+    pub pause: Cell<Option<Pause>>,
+    pub active_expire: Cell<bool>,
+    /// Set by SHUTDOWN and by signals; the runtime ends its loop.
+    pub stopping: Cell<bool>,
+    next_client: Cell<u64>,
+    next_expire: Cell<usize>,
+    pub(super) scratch: RefCell<Scratch>,
+    batches: RefCell<Vec<Box<Batch>>>,
+    /// `maxmemory` in force; 0 is none.
+    pub(super) memory_max: Cell<u64>,
+    pub(super) policy: Cell<Policy>,
+}
+
+fn tuning(config: &Config) -> Tuning {
+    Tuning {
+        string_len_max: config.proto_max_bulk_len as usize,
+        frequency: policy(config).counts_frequency(),
+        lfu_log_factor: config.lfu_log_factor as u32,
+        lfu_decay_minutes: config.lfu_decay_time as u32,
+    }
+}
+
+fn policy(config: &Config) -> Policy {
+    Policy::parse(&config.maxmemory_policy).expect("the parameter table lists the policies")
+}
+
+impl Core {
+    /// Core `me` of `identity.cores`, with an empty shard.
+    pub fn new(
+        me: CoreId,
+        identity: Arc<Identity>,
+        config: Arc<Config>,
+        clock: Box<dyn Clock>,
+        seed: u64,
+    ) -> Core {
+        let layout = Layout::even(identity.cores as u16);
+        let owned = layout.slots_of(me.0);
+        let db = Db::new(
+            config.databases as usize,
+            me.0,
+            identity.cores as u16,
+            owned,
+            seed,
+            tuning(&config),
+        );
+        let table = table();
+        let core = Core {
+            shards: Shards { db: RefCell::new(db), hops: Hops::new(me, identity.cores), layout },
+            table,
+            identity,
+            memory_max: Cell::new(config.maxmemory),
+            policy: Cell::new(policy(&config)),
+            config: RefCell::new(config),
+            clients: RefCell::default(),
+            doorbell: Rc::default(),
+            clock,
+            now: Cell::new(0),
+            lap: Cell::new(0),
+            sessions: SessionStats::default(),
+            turns: LoopStats::default(),
+            pause: Cell::new(None),
+            active_expire: Cell::new(true),
+            stopping: Cell::new(false),
+            next_client: Cell::new(0),
+            next_expire: Cell::new(0),
+            scratch: RefCell::default(),
+            batches: RefCell::default(),
+        };
+        core.reset_stats();
+        core.begin_turn();
+        core
+    }
+
+    /// This core's number.
+    pub fn me(&self) -> CoreId {
+        self.shards.me()
+    }
+
+    /// The settings in force.
+    pub fn config(&self) -> Arc<Config> {
+        Arc::clone(&self.config.borrow())
+    }
+
+    /// Puts new settings in force on this core.
+    pub fn configure(&self, config: Arc<Config>) {
+        self.shards.db.borrow_mut().tuning = tuning(&config);
+        self.memory_max.set(config.maxmemory);
+        self.policy.set(policy(&config));
+        *self.config.borrow_mut() = config;
+    }
+
+    /// The time of this turn, in milliseconds since the Unix epoch.
+    #[inline]
+    pub fn now(&self) -> Millis {
+        self.now.get()
+    }
+
+    /// Reads the clocks; called by the runtime when a turn begins.
+    pub fn begin_turn(&self) {
+        let now = self.clock.unix_millis();
+        self.now.set(now);
+        self.shards.db.borrow_mut().set_now(now);
+        self.lap.set(self.clock.monotonic_nanos());
+        if self.pause.get().is_some_and(|pause| pause.until <= now) {
+            self.pause.set(None);
+        }
+    }
+
+    /// An id for a new client: unique in the process, rising on each core.
+    pub fn next_client_id(&self) -> u64 {
+        let count = self.next_client.get();
+        self.next_client.set(count + 1);
+        count * self.identity.cores as u64 + u64::from(self.me().0) + 1
+    }
+
+    /// Clients connected to this core.
+    pub fn client_count(&self) -> usize {
+        self.clients.borrow().len()
+    }
+
+    /// A batch to fill, used before if there is one.
+    pub(super) fn take_batch(&self, conditions: crate::shard::message::Conditions) -> Box<Batch> {
+        match self.batches.borrow_mut().pop() {
+            Some(mut batch) => {
+                batch.recycle(conditions);
+                batch
+            }
+            None => Box::new(Batch::new(conditions)),
+        }
+    }
+
+    /// Keeps an answered batch for the next one, unless it grew large.
+    pub(super) fn return_batch(&self, mut batch: Box<Batch>) {
+        let mut batches = self.batches.borrow_mut();
+        if batch.weight() <= limits::KEPT_BUFFER_MAX && batches.len() < limits::MESH_QUEUE {
+            batch.recycle(batch.conditions);
+            batches.push(batch);
+        }
+    }
+
+    /// Handles what another core sent. Never suspends.
+    pub fn receive(&self, from: CoreId, message: Message) {
+        match message {
+            Message::Response(ticket, response) => {
+                self.shards.hops.arrived(ticket, response);
+            }
+            Message::Request(ticket, request) => self.serve(from, ticket, request),
+        }
+    }
+
+    fn serve(&self, from: CoreId, ticket: Ticket, request: Request) {
+        add(&self.sessions.hops_in, 1);
+        let response = match request {
+            Request::Run(mut batch) => {
+                let before = self.clock.monotonic_nanos();
+                self.run_batch(&mut batch);
+                batch.spent_ns = self.clock.monotonic_nanos() - before;
+                Response::Ran(batch)
+            }
+            Request::Collect(phase) => {
+                let parcel = execute::collect(&mut self.shards.db.borrow_mut(), &phase.batch);
+                Response::Collected(phase, parcel)
+            }
+            Request::Commit(mut phase) => {
+                let db = &mut self.shards.db.borrow_mut();
+                execute::commit(db, &mut phase.batch, &phase.parcels);
+                Response::Committed(phase)
+            }
+            other => self.serve_host(other),
+        };
+        self.shards.hops.answer(from, ticket, response);
+    }
+
+    /// Runs a batch on this core's shard.
+    pub(super) fn run_batch(&self, batch: &mut Batch) {
+        let mut db = self.shards.db.borrow_mut();
+        execute::run_batch(&mut db, batch, |id, error| self.count_failure(id, error));
+    }
+
+    /// What concerns the server rather than the keyspace; also called for the core's own share.
+    pub fn serve_host(&self, request: Request) -> Response {
+        match request {
+            Request::Clients(filter) => Response::Clients(self.client_lines(&filter)),
+            Request::Kill(filter) => Response::Count(self.kill(&filter)),
+            Request::Pause { until, writes_only } => {
+                self.set_pause(until, writes_only);
+                Response::Done
+            }
+            Request::Stats => Response::Stats(Box::new(self.stats())),
+            Request::ResetStats => {
+                self.reset_stats();
+                Response::Done
+            }
+            Request::Configure(config) => {
+                self.configure(config);
+                Response::Done
+            }
+            Request::ActiveExpire(active) => {
+                self.active_expire.set(active);
+                Response::Done
+            }
+            Request::Stop => {
+                self.stopping.set(true);
+                Response::Done
+            }
+            Request::Run(_) | Request::Collect(_) | Request::Commit(_) => {
+                unreachable!("keyspace requests are served above")
+            }
+        }
+    }
+
+    fn client_lines(&self, filter: &ClientFilter) -> Vec<crate::shard::message::ClientLine> {
+        let clients = self.clients.borrow();
+        let matching = clients.values().filter(|client| client.matches(filter, self.now()));
+        matching.map(|client| client.line(self.now())).collect()
+    }
+
+    /// Closes the matching clients; returns how many.
+    fn kill(&self, filter: &ClientFilter) -> u64 {
+        let clients = self.clients.borrow();
+        let mut count = 0;
+        for client in clients.values().filter(|client| client.matches(filter, self.now())) {
+            client.link.kill();
+            count += 1;
+        }
+        count
+    }
+
+    fn set_pause(&self, until: Millis, writes_only: bool) {
+        let pause = Pause { until, writes_only };
+        self.pause.set((until > self.now()).then_some(pause));
+    }
+
+    /// Counts an error answered by the command with this id.
+    #[cold]
+    pub(super) fn count_failure(&self, id: u16, error: &CmdError) {
+        self.sessions.commands.borrow_mut()[id as usize].failed += 1;
+        self.count_error(error);
+    }
+
+    /// Counts an error in INFO's errorstats.
+    #[cold]
+    pub(super) fn count_error(&self, error: &CmdError) {
+        let mut errors = self.sessions.errors.borrow_mut();
+        let code = error.code();
+        if let Some(count) = errors.get_mut(&*code) {
+            *count += 1;
+        } else if errors.len() < 128 {
+            errors.insert(code.into_owned(), 1);
+        }
+    }
+
+    /// Sets the counters of CONFIG RESETSTAT back.
+    fn reset_stats(&self) {
+        let sessions = &self.sessions;
+        *sessions.commands.borrow_mut() = vec![CommandStats::default(); self.table.entries.len()];
+        sessions.latencies.borrow_mut().clear();
+        sessions.errors.borrow_mut().clear();
+        for counter in [
+            &sessions.requests,
+            &sessions.hops_in,
+            &sessions.protocol_errors,
+            &sessions.query_buffer_closed,
+            &sessions.output_buffer_closed,
+            &self.turns.connections_received,
+            &self.turns.connections_rejected,
+            &self.turns.bytes_in,
+            &self.turns.bytes_out,
+            &self.shards.hops.out,
+        ] {
+            counter.set(0);
+        }
+        let db = self.shards.db.borrow();
+        for counter in
+            [&db.counters.hits, &db.counters.misses, &db.counters.expired, &db.counters.evicted]
+        {
+            counter.set(0);
+        }
+    }
+
+    /// This core's counters.
+    pub fn stats(&self) -> CoreStats {
+        let (sessions, turns) = (&self.sessions, &self.turns);
+        let mut stats = CoreStats {
+            core: self.me().0,
+            requests: sessions.requests.get(),
+            connections_received: turns.connections_received.get(),
+            connections_rejected: turns.connections_rejected.get(),
+            connections: self.client_count() as u64,
+            hops_out: self.shards.hops.out.get(),
+            hops_in: sessions.hops_in.get(),
+            turns: turns.turns.get(),
+            sleeps: turns.sleeps.get(),
+            wakes_sent: turns.wakes_sent.get(),
+            bytes_in: turns.bytes_in.get(),
+            bytes_out: turns.bytes_out.get(),
+            panics: sessions.panics.get(),
+            protocol_errors: sessions.protocol_errors.get(),
+            query_buffer_closed: sessions.query_buffer_closed.get(),
+            output_buffer_closed: sessions.output_buffer_closed.get(),
+            busy_ns: turns.busy_ns.get(),
+            commands: sessions.commands.borrow().clone(),
+            errors: sessions.errors.borrow().clone(),
+            latencies: sessions.latencies.borrow().clone(),
+            ..CoreStats::default()
+        };
+        self.add_keyspace(&mut stats);
+        for client in self.clients.borrow().values() {
+            let (input, output) = (client.link.input_bytes(), client.link.output_bytes());
+            stats.client_input_bytes += input as u64;
+            stats.client_output_bytes += output as u64;
+            stats.biggest_input = stats.biggest_input.max(input as u64);
+            stats.biggest_output = stats.biggest_output.max(output as u64);
+        }
+        stats
+    }
+
+    fn add_keyspace(&self, stats: &mut CoreStats) {
+        let mut db = self.shards.db.borrow_mut();
+        stats.hits = db.counters.hits.get();
+        stats.misses = db.counters.misses.get();
+        stats.expired = db.counters.expired.get();
+        stats.evicted = db.counters.evicted.get();
+        stats.changes = db.changes.count();
+        stats.lazy_free_pending = db.lazy_free_pending() as u64;
+        let selected = db.selected();
+        for index in 0..db.database_count() {
+            db.select(index);
+            let (ttl_sum_ms, ttl_samples) = db.sample_ttl();
+            stats.table_bytes += db.table_shape().1 as u64;
+            stats.keyspace.push(KeyspaceStats {
+                keys: db.len() as u64,
+                volatile: db.volatile() as u64,
+                ttl_sum_ms,
+                ttl_samples,
+            });
+        }
+        db.select(selected);
+    }
+
+    /// Background work of the keyspace for at most `budget_ns`: active expiry, and freeing flushed databases. True if
+    /// there is more to do at once.
+    pub fn maintain(&self, budget_ns: u64) -> bool {
+        let end = self.clock.monotonic_nanos() + budget_ns;
+        let mut db = self.shards.db.borrow_mut();
+        loop {
+            let freeing = db.free_some(limits::FREE_STEP);
+            let expiring = self.active_expire.get() && self.expire_step(&mut db);
+            if !freeing && !expiring {
+                return false;
+            }
+            if self.clock.monotonic_nanos() >= end {
+                return true;
+            }
+        }
+    }
+
+    /// One step of active expiry; true if the pass over all databases is not finished.
+    fn expire_step(&self, db: &mut Db) -> bool {
+        let index = self.next_expire.get();
+        if db.expire_step(index).finished {
+            let next = (index + 1) % db.database_count();
+            self.next_expire.set(next);
+            return next != 0;
+        }
+        true
+    }
+
+    /// Registers a client.
+    pub fn add_client(&self, client: Rc<Client>) {
+        self.clients.borrow_mut().insert(client.id, client);
+    }
+
+    /// Forgets a client.
+    pub fn remove_client(&self, client: &Client) {
+        self.clients.borrow_mut().remove(&client.id);
+    }
+
+    /// Closes clients that were idle for longer than `timeout`, and those over their soft output limit for too long.
+    pub fn check_clients(&self) {
+        let config = self.config();
+        let idle_max = config.timeout * 1000;
+        let now = self.now();
+        let late = |client: &&Rc<Client>| {
+            let idle = idle_max > 0 && now - client.last_active.get() > idle_max;
+            idle || super::connection::over_output_limit(self, client)
+        };
+        let clients = self.clients.borrow();
+        let links: Vec<Rc<Link>> =
+            clients.values().filter(late).map(|client| Rc::clone(&client.link)).collect();
+        drop(clients);
+        links.iter().for_each(|link| link.kill());
+    }
+}

@@ -1,0 +1,89 @@
+//! The one place where a command meets a keyspace.
+//!
+//! Invariant: a command runs to its end before the next begins; its reply is whole, or taken back
+//! and replaced by one error. Nothing in this layer suspends.
+
+use super::message::{Batch, Conditions};
+use crate::command::spec::{Body, Command, Parcel, Run};
+use crate::resp::args::Args;
+use crate::resp::error::{CmdError, CmdResult};
+use crate::resp::out::Out;
+use crate::store::db::Db;
+
+/// How many commands ahead of the one that runs the buckets are fetched; entries half as many.
+const LOOK_AHEAD: usize = 8;
+
+/// Runs `command` on the shard that holds its keys and writes its reply to `out`. On an error, what was written is
+/// taken back, the error written, and also returned so that it can be counted.
+#[inline]
+pub fn execute(db: &mut Db, command: &Command, args: &Args<'_>, out: &mut Out) -> CmdResult {
+    let mark = out.mark();
+    let result = match &command.run {
+        Run::Shard(body) | Run::Scatter(body, _) | Run::Every(body, _) | Run::Cursor(_, body) => {
+            match body {
+                Body::Reads(read) => read(db, args, out),
+                Body::Writes(write) => write(db, args, out),
+            }
+        }
+        Run::TwoPhase { collect, commit } => {
+            collect(db, args).and_then(|parcel| commit(db, args, &[parcel], out))
+        }
+    };
+    if let Err(error) = &result {
+        out.rewind(mark);
+        out.error(error);
+    }
+    db.settle();
+    result
+}
+
+/// Makes the keyspace see a client as its commands will.
+#[inline]
+pub fn enter(db: &mut Db, conditions: Conditions) {
+    db.select(conditions.database as usize);
+    db.set_touching(conditions.touching);
+}
+
+/// Runs all calls of a batch, replies into the batch. `failed` hears of each error with the call's place in statistics.
+pub fn run_batch(db: &mut Db, batch: &mut Batch, mut failed: impl FnMut(u16, &CmdError)) {
+    enter(db, batch.conditions);
+    let database = batch.conditions.database as usize;
+    if batch.calls.len() > 2 {
+        batch.hashes().take(LOOK_AHEAD * 4).for_each(|hash| db.prefetch_bucket(database, hash));
+        batch.hashes().take(LOOK_AHEAD * 4).for_each(|hash| db.prefetch_entry(database, hash));
+    }
+    let (calls, replies, ends) = batch.parts();
+    for (call, args) in calls {
+        if let Err(error) = execute(db, call.command, &args, replies) {
+            failed(call.statistics, &error);
+        }
+        ends.push(replies.encoded().len() as u32);
+    }
+}
+
+/// Phase one of a two-phase command.
+pub fn collect(db: &mut Db, batch: &Batch) -> Result<Parcel, CmdError> {
+    enter(db, batch.conditions);
+    let Run::TwoPhase { collect, .. } = batch.calls[0].command.run else {
+        unreachable!("only two-phase commands are sent to be collected")
+    };
+    let parcel = collect(db, &batch.args(0));
+    db.settle();
+    parcel
+}
+
+/// Phase two of a two-phase command; the reply goes into the batch.
+pub fn commit(db: &mut Db, batch: &mut Batch, parcels: &[Parcel]) {
+    enter(db, batch.conditions);
+    let (mut calls, replies, _) = batch.parts();
+    let Some((call, args)) = calls.next() else { return };
+    let Run::TwoPhase { commit, .. } = call.command.run else {
+        unreachable!("only two-phase commands are sent to be committed")
+    };
+    let mark = replies.mark();
+    if let Err(error) = commit(db, &args, parcels, replies) {
+        replies.rewind(mark);
+        replies.error(&error);
+    }
+    db.settle();
+}

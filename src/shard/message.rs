@@ -1,0 +1,250 @@
+//! Everything that crosses cores, as a closed list.
+//!
+//! Invariant: no closure, no reference and no handle to another core's state travels; what arrives is
+//! plain data that can be logged, counted and replayed by a simulator. Every request is answered
+//! exactly once, with the ticket it came with.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::stats::CoreStats;
+use crate::command::spec::{Command, Parcel};
+use crate::config::Config;
+use crate::resp::args::Args;
+use crate::resp::error::CmdError;
+use crate::resp::out::{Out, Protocol};
+use crate::resp::parse::Span;
+
+/// A core of this process: 0 to the number of cores less one. It owns the shard of the same number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CoreId(pub u16);
+
+impl CoreId {
+    /// The core's place in arrays.
+    #[inline]
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// Names a request until its response is back; only its sender can read it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ticket {
+    pub index: u32,
+    pub generation: u32,
+}
+
+/// One direction of the exchange between two cores.
+pub enum Message {
+    Request(Ticket, Request),
+    Response(Ticket, Response),
+}
+
+/// What one core asks of another.
+pub enum Request {
+    /// Run these commands on your keys.
+    Run(Box<Batch>),
+    /// Phase one of a two-phase command.
+    Collect(Box<Phase>),
+    /// Phase two of a two-phase command.
+    Commit(Box<Phase>),
+    /// Describe the clients that match.
+    Clients(ClientFilter),
+    /// Close the clients that match.
+    Kill(ClientFilter),
+    /// Hold commands back until a time (Unix milliseconds); 0 lets them go on.
+    Pause { until: i64, writes_only: bool },
+    /// Report your counters.
+    Stats,
+    /// Set your counters back.
+    ResetStats,
+    /// These settings are in force from now on.
+    Configure(Arc<Config>),
+    /// Start or stop active expiry (DEBUG SET-ACTIVE-EXPIRE).
+    ActiveExpire(bool),
+    /// Stop serving.
+    Stop,
+}
+
+/// The answer to a [`Request`].
+pub enum Response {
+    Ran(Box<Batch>),
+    Collected(Box<Phase>, Result<Parcel, CmdError>),
+    Committed(Box<Phase>),
+    Clients(Vec<ClientLine>),
+    Count(u64),
+    Stats(Box<CoreStats>),
+    Done,
+}
+
+/// A client as CLIENT LIST prints it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientLine {
+    pub id: u64,
+    pub line: String,
+}
+
+/// The conditions of CLIENT KILL and CLIENT LIST; all that are given must hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ClientFilter {
+    pub ids: Vec<u64>,
+    pub kind: Option<ClientKind>,
+    pub user: Option<String>,
+    pub address: Option<String>,
+    pub local_address: Option<String>,
+    /// The client that asks, when it must not be hit.
+    pub except: Option<u64>,
+    /// Only clients connected for at least this many seconds.
+    pub age_min_seconds: Option<u64>,
+}
+
+/// CLIENT LIST's TYPE.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientKind {
+    Normal,
+    Master,
+    Replica,
+    PubSub,
+}
+
+/// Under which conditions a client's commands run.
+#[derive(Debug, Clone, Copy)]
+pub struct Conditions {
+    pub protocol: Protocol,
+    pub database: u16,
+    /// False after CLIENT NO-TOUCH ON.
+    pub touching: bool,
+}
+
+/// One command of a batch.
+#[derive(Clone, Copy)]
+pub struct Call {
+    pub command: &'static Command,
+    /// The row's place in per-command statistics.
+    pub statistics: u16,
+    spans: (u32, u32),
+    key_at: u8,
+    hash: u64,
+}
+
+/// Commands of one connection for the keys of one core, with their arguments; comes home with the replies. The box is
+/// used again, so that buffers die where they were made.
+pub struct Batch {
+    pub conditions: Conditions,
+    pub calls: Vec<Call>,
+    bytes: Vec<u8>,
+    spans: Vec<Span>,
+    external: Vec<Bytes>,
+    pub replies: Out,
+    /// Where the reply to each call ends in `replies`.
+    pub ends: Vec<u32>,
+    /// How long each run of calls to the same command took, in nanoseconds: (calls, time).
+    pub spent_ns: u64,
+}
+
+impl Batch {
+    /// An empty batch.
+    pub fn new(conditions: Conditions) -> Batch {
+        Batch {
+            conditions,
+            calls: Vec::new(),
+            bytes: Vec::new(),
+            spans: Vec::new(),
+            external: Vec::new(),
+            replies: Out::new(conditions.protocol),
+            ends: Vec::new(),
+            spent_ns: 0,
+        }
+    }
+
+    /// Makes a used batch as good as new, keeping its buffers.
+    pub fn recycle(&mut self, conditions: Conditions) {
+        self.conditions = conditions;
+        self.calls.clear();
+        self.bytes.clear();
+        self.spans.clear();
+        self.external.clear();
+        self.replies.clear();
+        self.replies.set_protocol(conditions.protocol);
+        self.ends.clear();
+        self.spent_ns = 0;
+    }
+
+    /// Bytes of buffers this batch holds on to.
+    pub fn weight(&self) -> usize {
+        self.bytes.capacity() + self.replies.encoded().len()
+    }
+
+    /// Adds a command with those of its arguments that `positions` names; `hash` belongs to the key at `key_at` (a
+    /// position in the new argument list; 0: none known).
+    pub fn push(
+        &mut self,
+        command: &'static Command,
+        statistics: u16,
+        args: &Args<'_>,
+        positions: impl Iterator<Item = usize>,
+        (key_at, hash): (u8, u64),
+    ) {
+        let first = self.spans.len() as u32;
+        for position in positions {
+            let span = match args.owned(position) {
+                Some(buffer) => {
+                    self.external.push(buffer);
+                    Span::external(self.external.len() - 1)
+                }
+                None => {
+                    let bytes = args.at(position);
+                    let start = self.bytes.len() as u32;
+                    self.bytes.extend_from_slice(bytes);
+                    Span { start, len: bytes.len() as u32 }
+                }
+            };
+            self.spans.push(span);
+        }
+        let spans = (first, self.spans.len() as u32);
+        self.calls.push(Call { command, statistics, spans, key_at, hash });
+    }
+
+    /// The arguments of the call at `index`.
+    pub fn args(&self, index: usize) -> Args<'_> {
+        let call = &self.calls[index];
+        args_of(call, &self.bytes, &self.spans, &self.external)
+    }
+
+    /// Each call with its arguments, and the sinks for the replies.
+    pub fn parts(&mut self) -> (impl Iterator<Item = (Call, Args<'_>)>, &mut Out, &mut Vec<u32>) {
+        let Batch { calls, bytes, spans, external, replies, ends, .. } = self;
+        let each = calls.iter().map(|call| (*call, args_of(call, bytes, spans, external)));
+        (each, replies, ends)
+    }
+
+    /// The hash of each call's key, for looking ahead; 0 where there is none.
+    pub fn hashes(&self) -> impl Iterator<Item = u64> {
+        self.calls.iter().map(|call| call.hash)
+    }
+
+    /// The part of `replies` that answers the call at `index`.
+    pub fn reply_range(&self, index: usize) -> (usize, usize) {
+        let start = if index == 0 { 0 } else { self.ends[index - 1] as usize };
+        (start, self.ends[index] as usize)
+    }
+}
+
+fn args_of<'a>(
+    call: &Call,
+    bytes: &'a [u8],
+    spans: &'a [Span],
+    external: &'a [Bytes],
+) -> Args<'a> {
+    let spans = &spans[call.spans.0 as usize..call.spans.1 as usize];
+    Args::new(bytes, spans, external).with_hash(call.key_at.into(), call.hash)
+}
+
+/// One phase of a two-phase command on one shard.
+pub struct Phase {
+    /// The command, alone, with all its arguments.
+    pub batch: Batch,
+    /// What all shards collected, in the order of their numbers; empty in phase one.
+    pub parcels: Arc<Vec<Parcel>>,
+}

@@ -1,0 +1,515 @@
+//! One shard's keyspace: the only door to keys.
+//!
+//! Invariant: a key past its expiry is invisible through every door, though it may still occupy
+//! memory. A write goes through a [`Write`] guard, which settles each consequence (counters, the
+//! expiry hint, the change record) exactly once. Nothing here knows commands, clients or files; the
+//! clock is set from outside once per turn.
+
+use std::cell::{Cell, RefCell};
+use std::ops::Range;
+
+use super::change::{Change, Changes, Effect, Event};
+use super::entry::{Entry, Value, ValueRef};
+use crate::base::prng::Prng;
+use crate::base::time::Millis;
+use crate::ds::table::{Position, Table};
+use crate::resp::args::Key;
+
+/// A numbered database of this shard.
+#[derive(Default)]
+pub(super) struct Database {
+    pub(super) table: Table<Entry>,
+    /// Entries that have an expiry.
+    pub(super) volatile: usize,
+    /// Where the active expiry left off: an index into the table's segments.
+    pub(super) sweep_at: usize,
+}
+
+/// Counters of one shard since the start or the last CONFIG RESETSTAT.
+#[derive(Debug, Default, Clone)]
+pub struct Counters {
+    pub hits: Cell<u64>,
+    pub misses: Cell<u64>,
+    pub expired: Cell<u64>,
+    pub evicted: Cell<u64>,
+}
+
+fn bump(counter: &Cell<u64>) {
+    counter.set(counter.get() + 1);
+}
+
+/// What happens to the expiry when a value is set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expiry {
+    /// It stays as it is; a new key has none.
+    Keep,
+    /// The key lives until it is removed.
+    Never,
+    /// Milliseconds since the Unix epoch.
+    At(Millis),
+}
+
+/// Limits and habits that CONFIG SET may change.
+#[derive(Debug, Clone, Copy)]
+pub struct Tuning {
+    /// `proto-max-bulk-len`: the longest string a command may build.
+    pub string_len_max: usize,
+    /// True if accesses are recorded for a least-frequently-used policy.
+    pub frequency: bool,
+    pub lfu_log_factor: u32,
+    pub lfu_decay_minutes: u32,
+}
+
+/// The keyspace of one shard, with a selected database.
+pub struct Db {
+    pub(super) databases: Box<[Database]>,
+    selected: usize,
+    /// This shard's number, and how many there are.
+    shard: u16,
+    shards: u16,
+    /// Cluster slots whose keys live here.
+    owned: Range<u16>,
+    now: Millis,
+    pub(super) prng: RefCell<Prng>,
+    /// Keys seen expired by a reader, to be removed by [`Db::settle`].
+    stale: RefCell<Vec<(usize, Box<[u8]>)>>,
+    /// False while the client asked that its accesses leave no trace (CLIENT NO-TOUCH).
+    touching: bool,
+    pub counters: Counters,
+    pub changes: Changes,
+    pub tuning: Tuning,
+    /// Tables taken out by FLUSHALL and FLUSHDB, freed in slices.
+    pub(super) graveyard: Vec<Table<Entry>>,
+}
+
+impl Db {
+    /// An empty keyspace of `databases` databases for shard `shard` of `shards`, which owns the slots `owned`.
+    pub fn new(
+        databases: usize,
+        shard: u16,
+        shards: u16,
+        owned: Range<u16>,
+        seed: u64,
+        tuning: Tuning,
+    ) -> Db {
+        Db {
+            databases: (0..databases).map(|_| Database::default()).collect(),
+            selected: 0,
+            shard,
+            shards,
+            owned,
+            now: 0,
+            prng: RefCell::new(Prng::new(seed)),
+            stale: RefCell::default(),
+            touching: true,
+            counters: Counters::default(),
+            changes: Changes::default(),
+            tuning,
+            graveyard: Vec::new(),
+        }
+    }
+
+    /// Milliseconds since the Unix epoch, as of this turn.
+    #[inline]
+    pub fn now(&self) -> Millis {
+        self.now
+    }
+
+    /// Sets the clock; called once per turn and by tests.
+    pub fn set_now(&mut self, now: Millis) {
+        self.now = now;
+    }
+
+    /// Chooses the database that the following calls mean. `index` must be below [`Db::database_count`].
+    #[inline]
+    pub fn select(&mut self, index: usize) {
+        debug_assert!(index < self.databases.len());
+        self.selected = index;
+    }
+
+    /// The selected database's number.
+    pub fn selected(&self) -> usize {
+        self.selected
+    }
+
+    /// `databases`.
+    pub fn database_count(&self) -> usize {
+        self.databases.len()
+    }
+
+    /// Says whether reads mark their keys as accessed.
+    pub fn set_touching(&mut self, touching: bool) {
+        self.touching = touching;
+    }
+
+    /// True if `key` belongs to this shard.
+    pub fn owns(&self, key: Key<'_>) -> bool {
+        self.owned.contains(&key.slot())
+    }
+
+    /// This shard's number.
+    pub fn shard(&self) -> u16 {
+        self.shard
+    }
+
+    /// Number of shards.
+    pub fn shards(&self) -> u16 {
+        self.shards
+    }
+
+    /// A number below `bound`, which must not be 0.
+    pub fn random_below(&self, bound: u64) -> u64 {
+        self.prng.borrow_mut().next_u64() % bound
+    }
+
+    /// Sum of the remaining times of up to 20 keys with an expiry in the selected database, and how many there were.
+    pub fn sample_ttl(&self) -> (u64, u64) {
+        let database = &self.databases[self.selected];
+        let (mut prng, mut sum, mut count) = (self.prng.borrow_mut(), 0, 0);
+        let draws = if database.volatile == 0 { 0 } else { 100 };
+        for _ in 0..draws {
+            let Some(at) = database.table.random(&mut || prng.next_u64()) else { break };
+            if let Some(expiry) = database.table.get(at).expiry() {
+                sum += (expiry - self.now).max(0) as u64;
+                count += 1;
+            }
+            if count == 20 {
+                break;
+            }
+        }
+        (sum, count)
+    }
+
+    /// The slots this shard owns.
+    pub fn owned(&self) -> Range<u16> {
+        self.owned.clone()
+    }
+
+    /// Number of keys in the selected database, expired ones that are not yet removed included.
+    pub fn len(&self) -> usize {
+        self.databases[self.selected].table.len()
+    }
+
+    /// True if the selected database holds no key.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Keys with an expiry in the selected database.
+    pub fn volatile(&self) -> usize {
+        self.databases[self.selected].volatile
+    }
+
+    /// Brings the bucket of a key into the cache; the first half of a batch's look-ahead.
+    #[inline]
+    pub fn prefetch_bucket(&self, database: usize, hash: u64) {
+        self.databases[database].table.prefetch_bucket(hash);
+    }
+
+    /// Brings the entry of a key into the cache; the second half, a few commands later.
+    #[inline]
+    pub fn prefetch_entry(&self, database: usize, hash: u64) {
+        self.databases[database].table.prefetch_record(hash);
+    }
+
+    #[inline]
+    fn find(&self, key: Key<'_>) -> Option<Position> {
+        self.databases[self.selected].table.find(key.hash, |entry| entry.key() == key.bytes)
+    }
+
+    /// The value at `key`: counts a hit or a miss and marks the key as accessed.
+    #[inline]
+    pub fn read(&self, key: Key<'_>) -> Option<ValueRef<'_>> {
+        match self.live(key) {
+            Some(entry) => {
+                bump(&self.counters.hits);
+                if self.touching {
+                    self.touch(entry);
+                }
+                Some(entry.value())
+            }
+            None => {
+                bump(&self.counters.misses);
+                None
+            }
+        }
+    }
+
+    /// The entry at `key` without any trace of the look: for TTL, TYPE, OBJECT, DEBUG.
+    pub fn peek(&self, key: Key<'_>) -> Option<&Entry> {
+        self.live(key)
+    }
+
+    #[inline]
+    fn live(&self, key: Key<'_>) -> Option<&Entry> {
+        let database = &self.databases[self.selected];
+        let entry = database.table.get(self.find(key)?);
+        if entry.expiry().is_some_and(|at| at <= self.now) {
+            self.stale.borrow_mut().push((self.selected, key.bytes.into()));
+            return None;
+        }
+        Some(entry)
+    }
+
+    #[inline]
+    fn touch(&self, entry: &Entry) {
+        let access = if self.tuning.frequency {
+            super::evict::touched_frequency(self, entry.access())
+        } else {
+            super::evict::lru_clock(self.now)
+        };
+        entry.set_access(access);
+    }
+
+    /// Removes what readers found expired. Called after each command.
+    #[inline]
+    pub fn settle(&mut self) {
+        if !self.stale.get_mut().is_empty() {
+            self.remove_stale();
+        }
+    }
+
+    #[cold]
+    fn remove_stale(&mut self) {
+        let selected = self.selected;
+        for (database, name) in std::mem::take(self.stale.get_mut()) {
+            self.selected = database;
+            drop(self.write(Key::new(&name)));
+        }
+        self.selected = selected;
+    }
+
+    /// Opens `key` for writing, after removing it if it has expired.
+    #[inline]
+    pub fn write<'d, 'k>(&'d mut self, key: Key<'k>) -> Write<'d, 'k> {
+        let at = self.find(key);
+        let mut guard = Write { db: self, key, at };
+        if guard.expiry().is_some_and(|at| at <= guard.db.now) {
+            bump(&guard.db.counters.expired);
+            guard.remove(Event::EXPIRED);
+        }
+        guard
+    }
+
+    /// Calls `visit` with every live key of the selected database in one scan step; returns the next cursor, 0 at the
+    /// end. Guarantee: a key that exists during the whole scan is visited at least once.
+    pub fn scan(&self, cursor: u64, mut visit: impl FnMut(&Entry)) -> u64 {
+        let now = self.now;
+        self.databases[self.selected].table.scan(cursor, |entry| {
+            if entry.expiry().is_none_or(|at| at > now) {
+                visit(entry);
+            }
+        })
+    }
+
+    /// Calls `visit` with every live key of the selected database.
+    pub fn for_each(&self, mut visit: impl FnMut(&Entry)) {
+        let live = |entry: &&Entry| entry.expiry().is_none_or(|at| at > self.now);
+        self.databases[self.selected].table.iter().filter(live).for_each(&mut visit);
+    }
+
+    /// Calls `visit` with every live key of one cluster slot of the selected database.
+    pub fn for_each_in_slot(&self, slot: u16, mut visit: impl FnMut(&Entry)) {
+        let (prefix, now) = (u64::from(slot) << 50, self.now);
+        self.databases[self.selected].table.for_prefix(prefix, 14, |entry| {
+            if entry.expiry().is_none_or(|at| at > now) {
+                visit(entry);
+            }
+        });
+    }
+
+    /// A live key drawn at random from the selected database, every key being equally likely.
+    pub fn random(&self) -> Option<&Entry> {
+        let table = &self.databases[self.selected].table;
+        let mut prng = self.prng.borrow_mut();
+        // A database of expired keys only must not loop for ever: after many draws any key will do.
+        for _ in 0..100 {
+            let entry = table.get(table.random(&mut || prng.next_u64())?);
+            if entry.expiry().is_none_or(|at| at > self.now) {
+                return Some(entry);
+            }
+        }
+        table.iter().find(|entry| entry.expiry().is_none_or(|at| at > self.now))
+    }
+
+    /// Empties one database. Its memory is given back in slices by [`Db::free_some`].
+    pub fn flush(&mut self, index: usize) {
+        let database = std::mem::take(&mut self.databases[index]);
+        let keys = database.table.len();
+        if keys > 0 {
+            self.graveyard.push(database.table);
+            let (number, now) = (index as u16, self.now);
+            self.changes.report(|| Change {
+                database: number,
+                key: Box::default(),
+                time: now,
+                event: Event::generic("flush"),
+                effect: Effect::Request,
+            });
+        }
+    }
+
+    /// Frees up to `entries` entries of flushed databases; false when nothing is left to free.
+    pub fn free_some(&mut self, entries: usize) -> bool {
+        let Some(table) = self.graveyard.last_mut() else { return false };
+        if table.free_some(entries) {
+            self.graveyard.pop();
+        }
+        true
+    }
+
+    /// Entries of flushed databases that still occupy memory.
+    pub fn lazy_free_pending(&self) -> usize {
+        self.graveyard.iter().map(Table::len).sum()
+    }
+
+    /// Exchanges two databases.
+    pub fn swap(&mut self, a: usize, b: usize) {
+        self.databases.swap(a, b);
+    }
+
+    /// Bytes and shape of the selected database's table: (slots, bytes of buckets and directory).
+    pub fn table_shape(&self) -> (usize, usize) {
+        let table = &self.databases[self.selected].table;
+        (table.slots(), table.memory())
+    }
+}
+
+/// Exclusive access to one key of the selected database, whether it exists or not.
+pub struct Write<'d, 'k> {
+    db: &'d mut Db,
+    key: Key<'k>,
+    at: Option<Position>,
+}
+
+impl Write<'_, '_> {
+    /// True if the key exists.
+    #[inline]
+    pub fn exists(&self) -> bool {
+        self.at.is_some()
+    }
+
+    /// The clock of this turn.
+    pub fn now(&self) -> Millis {
+        self.db.now
+    }
+
+    /// The limits in force.
+    pub fn tuning(&self) -> Tuning {
+        self.db.tuning
+    }
+
+    #[inline]
+    fn entry(&self) -> Option<&Entry> {
+        self.at.map(|at| self.db.databases[self.db.selected].table.get(at))
+    }
+
+    /// The value, if the key exists.
+    #[inline]
+    pub fn value(&self) -> Option<ValueRef<'_>> {
+        self.entry().map(Entry::value)
+    }
+
+    /// When the key expires, in milliseconds since the Unix epoch.
+    #[inline]
+    pub fn expiry(&self) -> Option<Millis> {
+        self.entry().and_then(Entry::expiry)
+    }
+
+    /// Counts a hit or a miss and marks the key as accessed, as a reading command does.
+    pub fn count_access(&self) {
+        match self.entry() {
+            Some(entry) => {
+                bump(&self.db.counters.hits);
+                if self.db.touching {
+                    self.db.touch(entry);
+                }
+            }
+            None => bump(&self.db.counters.misses),
+        }
+    }
+
+    /// Sets the value, whatever the key held.
+    #[inline]
+    pub fn set(&mut self, value: Value<'_>, expiry: Expiry, event: Event) {
+        match self.at {
+            Some(at) => self.overwrite(at, value, expiry),
+            None => self.insert(value, expiry),
+        }
+        self.changed(event, Effect::Request);
+    }
+
+    fn overwrite(&mut self, at: Position, value: Value<'_>, expiry: Expiry) {
+        let database = &mut self.db.databases[self.db.selected];
+        database.table.get_mut(at).set_value(value);
+        match expiry {
+            Expiry::Keep => {}
+            Expiry::Never => self.put_expiry(at, None),
+            Expiry::At(time) => self.put_expiry(at, Some(time)),
+        }
+        let entry = self.db.databases[self.db.selected].table.get(at);
+        self.db.touch(entry);
+    }
+
+    fn insert(&mut self, value: Value<'_>, expiry: Expiry) {
+        let expiry = match expiry {
+            Expiry::At(time) => Some(time),
+            Expiry::Keep | Expiry::Never => None,
+        };
+        let entry = Entry::new(self.key.bytes, value, expiry);
+        entry.set_access(super::evict::initial_access(self.db));
+        let database = &mut self.db.databases[self.db.selected];
+        let at = database.table.insert(self.key.hash, entry);
+        if let Some(time) = expiry {
+            database.volatile += 1;
+            database.table.lower_due(at, time.max(0) as u64);
+        }
+        self.at = Some(at);
+    }
+
+    fn put_expiry(&mut self, at: Position, expiry: Option<Millis>) {
+        let database = &mut self.db.databases[self.db.selected];
+        let entry = database.table.get_mut(at);
+        match (entry.expiry().is_some(), expiry.is_some()) {
+            (false, false) => return,
+            (false, true) => database.volatile += 1,
+            (true, false) => database.volatile -= 1,
+            (true, true) => {}
+        }
+        entry.set_expiry(expiry);
+        if let Some(time) = expiry {
+            database.table.lower_due(at, time.max(0) as u64);
+        }
+    }
+
+    /// Changes when the key expires; it must exist.
+    pub fn set_expiry(&mut self, expiry: Option<Millis>, event: Event) {
+        let at = self.at.expect("only an existing key has an expiry");
+        self.put_expiry(at, expiry);
+        self.changed(event, Effect::Request);
+    }
+
+    /// Changes a string in place; the key must exist and hold a string.
+    pub fn edit(&mut self, event: Event, change: impl FnOnce(&mut Entry)) {
+        let at = self.at.expect("only an existing key is edited");
+        change(self.db.databases[self.db.selected].table.get_mut(at));
+        self.changed(event, Effect::Request);
+    }
+
+    /// Removes the key, if it exists; says whether it did.
+    pub fn remove(&mut self, event: Event) -> bool {
+        let Some(at) = self.at.take() else { return false };
+        let database = &mut self.db.databases[self.db.selected];
+        let entry = database.table.remove(at, self.key.hash);
+        database.volatile -= usize::from(entry.expiry().is_some());
+        drop(entry);
+        self.changed(event, Effect::Removed);
+        true
+    }
+
+    #[inline]
+    fn changed(&mut self, event: Event, effect: Effect) {
+        let (database, key, time) = (self.db.selected as u16, self.key.bytes, self.db.now);
+        self.db.changes.report(|| Change { database, key: key.into(), time, event, effect });
+    }
+}

@@ -1,0 +1,65 @@
+//! Active expiry: removes keys whose time has come though nobody asks for them.
+//!
+//! The table keeps for each segment a lower bound of the expiry times in it, so a pass touches one
+//! header per segment and visits entries only where something is due. Work is done in steps of one
+//! segment; the caller stops when its slice of time is used up.
+//!
+//! Invariant: an entry is removed here only if a reader would no longer see it.
+
+use super::change::{Change, Effect, Event};
+use super::db::Db;
+use crate::ds::table::Sweep;
+
+/// What one step did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Step {
+    /// Keys removed.
+    pub removed: usize,
+    /// True if the pass over this database came to its end.
+    pub finished: bool,
+}
+
+impl Db {
+    /// Does one step of active expiry on database `index`.
+    pub fn expire_step(&mut self, index: usize) -> Step {
+        let (now, listening) = (self.now(), self.changes.listening());
+        let database = &mut self.databases[index];
+        if database.volatile == 0 || database.sweep_at >= database.table.segment_count() {
+            database.sweep_at = 0;
+            return Step { removed: 0, finished: true };
+        }
+        let segment = database.sweep_at;
+        database.sweep_at += 1;
+        if database.table.segment_due(segment) > now as u64 {
+            return Step { removed: 0, finished: false };
+        }
+        let mut removed: Vec<Box<[u8]>> = Vec::new();
+        let mut count = 0;
+        database.table.sweep_segment(segment, |entry| match entry.expiry() {
+            None => Sweep::Keep(u64::MAX),
+            Some(at) if at > now => Sweep::Keep(at as u64),
+            Some(_) => {
+                count += 1;
+                if listening {
+                    removed.push(entry.key().into());
+                }
+                Sweep::Remove
+            }
+        });
+        database.volatile -= count;
+        self.counters.expired.set(self.counters.expired.get() + count as u64);
+        if !listening {
+            self.changes.add(count as u64);
+        }
+        for key in removed {
+            self.changes.report(|| Change {
+                database: index as u16,
+                key,
+                time: now,
+                event: Event::EXPIRED,
+                effect: Effect::Removed,
+            });
+        }
+        Step { removed: count, finished: false }
+    }
+}
