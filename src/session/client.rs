@@ -6,6 +6,7 @@ use std::cell::{Cell, RefCell};
 use std::fmt::Write;
 use std::rc::Rc;
 
+use super::core::Core;
 use super::link::Link;
 use crate::base::time::Millis;
 use crate::resp::out::Protocol;
@@ -52,7 +53,43 @@ pub struct Client {
     pub close_after_reply: Cell<bool>,
 }
 
+/// Who is at the other end.
+#[derive(Debug, Clone)]
+pub struct Peer {
+    pub unix: bool,
+    pub ip: Option<std::net::IpAddr>,
+    pub address: String,
+    pub local_address: String,
+}
+
 impl Client {
+    /// A client that has just connected.
+    pub fn new(core: &Core, link: Rc<Link>, peer: Peer, fd: i32) -> Client {
+        Client {
+            id: core.next_client_id(),
+            address: peer.address,
+            local_address: peer.local_address,
+            fd,
+            unix: peer.unix,
+            created: core.now(),
+            last_active: Cell::new(core.now()),
+            link,
+            name: RefCell::default(),
+            lib_name: RefCell::default(),
+            lib_version: RefCell::default(),
+            database: Cell::new(0),
+            protocol: Cell::new(Protocol::Resp2),
+            authenticated: Cell::new(core.config().requirepass.is_empty()),
+            no_evict: Cell::new(false),
+            no_touch: Cell::new(false),
+            reply: Cell::new(ReplyMode::On),
+            last_command: Cell::new("NULL"),
+            commands: Cell::new(0),
+            soft_limit_since: Cell::new(0),
+            close_after_reply: Cell::new(false),
+        }
+    }
+
     /// Everything as at the start of a connection, except its identity.
     pub fn reset(&self, authenticated: bool) {
         self.name.borrow_mut().clear();

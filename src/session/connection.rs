@@ -19,6 +19,7 @@ use super::link::Link;
 use super::table::{Entry, HostRun, LaterFuture, Row};
 use super::wave::Wave;
 use crate::base::seams::Chunk;
+use crate::command::spec::{Arity, Command, Group};
 use crate::coordinate::gather;
 use crate::coordinate::route::{self, Route};
 use crate::limits;
@@ -122,7 +123,7 @@ impl Session {
                 }
             }
             Step::Paused => self.wait_paused().await,
-            Step::Yield => yield_now().await,
+            Step::Yield => yield_now(&self.core).await,
             Step::Read => {
                 self.finish_wave().await;
                 self.link.flush();
@@ -153,7 +154,7 @@ impl Session {
             } else {
                 self.run_carried(chunk, &mut budget)
             };
-            if self.carry.len() > self.core.config_limits().query_buffer {
+            if self.carry.len() > self.core.query_buffer_max() {
                 add(&self.core.sessions.query_buffer_closed, 1);
                 tracing::warn!(client = self.client.id, "closed: client-query-buffer-limit");
                 self.link.kill();
@@ -202,39 +203,506 @@ impl Session {
         let mut at = 0;
         loop {
             let (end, outcome) = self.parse_group(input, at, scratch);
-            let ran = self.run_group(input, scratch);
-            self.external.drain(..self.external.len().min(scratch.external_used));
+            let stopped = self.run_group(input, scratch);
+            if !scratch.group.is_empty() {
+                self.external.clear();
+            }
             *budget = budget.saturating_sub(scratch.group.len());
-            if let Some((next, step)) = ran {
+            if let Some((next, step)) = stopped {
                 self.parser.reset();
                 return (next.unwrap_or(end), step);
             }
             at = end;
             match outcome {
-                Some(Outcome::Incomplete) => {
+                Outcome::Incomplete => {
                     return match self.parser.big_bulk() {
                         Some(bulk) => (at, Step::Receive(bulk)),
                         None => (at, Step::Read),
                     };
                 }
-                Some(Outcome::Error(error)) => {
-                    self.protocol_error(&error.into());
+                Outcome::Error(error) => {
+                    self.protocol_error(&error);
                     return (input.len(), Step::Close);
                 }
-                _ if *budget == 0 => return (at, Step::Yield),
-                _ => {}
+                Outcome::Command { .. } if *budget == 0 => return (at, Step::Yield),
+                Outcome::Command { .. } => {}
             }
         }
     }
+
+    /// Parses up to [`limits::GROUP`] commands from `at` on and starts to fetch their buckets. Returns where they end
+    /// and the last outcome.
+    fn parse_group(&mut self, input: &[u8], at: usize, scratch: &mut Scratch) -> (usize, Outcome) {
+        scratch.group.clear();
+        scratch.spans.clear();
+        let core = Rc::clone(&self.core);
+        let db = core.shards.db.borrow();
+        let (mut at, database) = (at, self.client.database.get() as usize);
+        loop {
+            let first = scratch.spans.len();
+            let outcome = self.parser.next(&input[at..], &mut scratch.spans);
+            let Outcome::Command { consumed } = outcome else {
+                scratch.spans.truncate(first);
+                return (at, outcome);
+            };
+            let spans = (first as u32, scratch.spans.len() as u32);
+            if spans.0 < spans.1 {
+                let args = self.args(input, at, &scratch.spans[first..]);
+                let parsed = self.classify(&core, &args, at as u32, spans);
+                if parsed.owner == core.me() {
+                    db.prefetch_bucket(database, parsed.hash);
+                }
+                scratch.group.push(parsed);
+            }
+            at += consumed;
+            if scratch.group.len() == limits::GROUP || at == input.len() {
+                if scratch.group.len() > 1 {
+                    for parsed in scratch.group.iter().filter(|parsed| parsed.owner == core.me()) {
+                        db.prefetch_entry(database, parsed.hash);
+                    }
+                }
+                return (at, outcome);
+            }
+        }
+    }
+
+    #[inline]
+    fn args<'a>(&'a self, input: &'a [u8], start: usize, spans: &'a [Span]) -> Args<'a> {
+        Args::new(&input[start..], spans, &self.external)
+    }
+
+    /// Looks the command up and, if it has exactly one key, finds the owner.
+    #[inline]
+    fn classify(&self, core: &Core, args: &Args<'_>, start: u32, spans: (u32, u32)) -> Parsed {
+        let mut parsed = Parsed { start, spans, id: UNKNOWN, owner: NOBODY, hash: 0 };
+        let Some(entry) = core.table.find(args.at(0)) else { return parsed };
+        parsed.id = entry.id;
+        if let Row::Data(command) = entry.row {
+            let key_at = command.single_key as usize;
+            if key_at != 0 && command.spec.arity.fits(args.len()) {
+                let key = args.key(key_at);
+                parsed.hash = key.hash;
+                parsed.owner = route::owner(core.shards.layout, key);
+            }
+        }
+        parsed
+    }
+
+    /// Runs a parsed group. On a stop: why, and where the input goes on (`None`: behind the group).
+    fn run_group(&mut self, input: &[u8], scratch: &Scratch) -> Option<(Option<usize>, Step)> {
+        let core = Rc::clone(&self.core);
+        let (mut run, mut count) = (UNKNOWN, 0);
+        let mut index = 0;
+        while index < scratch.group.len() {
+            let parsed = &scratch.group[index];
+            if parsed.id != run && count > 0 {
+                core.attribute(run, count);
+                count = 0;
+            }
+            run = parsed.id;
+            let ran = self.run_plain(&core, input, scratch, index, run);
+            if ran > 0 {
+                (index, count) = (index + ran, count + ran as u64);
+                continue;
+            }
+            let (spans, start) = (parsed.spans, parsed.start as usize);
+            let external = std::mem::take(&mut self.external);
+            let spans = &scratch.spans[spans.0 as usize..spans.1 as usize];
+            let args = Args::new(&input[start..], spans, &external);
+            let stopped = self.dispatch(&core, parsed, &args);
+            self.external = external;
+            let again = matches!(stopped, Some(Step::Wave | Step::Paused));
+            if !again {
+                (index, count) = (index + 1, count + 1);
+            }
+            if let Some(step) = stopped {
+                if count > 0 && run != UNKNOWN {
+                    core.attribute(run, count);
+                }
+                self.client.commands.set(self.client.commands.get() + index as u64);
+                return Some((scratch.group.get(index).map(|next| next.start as usize), step));
+            }
+        }
+        if count > 0 && run != UNKNOWN {
+            core.attribute(run, count);
+            self.client.last_command.set(core.table.entries[run as usize].name);
+        }
+        self.client.commands.set(self.client.commands.get() + index as u64);
+        None
+    }
+
+    /// The fast path: runs the commands from `index` on that call row `id`, have one key of this core, and need none of
+    /// the gates. Returns how many it ran.
+    #[inline]
+    fn run_plain(
+        &mut self,
+        core: &Core,
+        input: &[u8],
+        scratch: &Scratch,
+        index: usize,
+        id: u16,
+    ) -> usize {
+        let me = core.me();
+        if scratch.group[index].owner != me || !self.is_ordinary() {
+            return 0;
+        }
+        let entry = &core.table.entries[id as usize];
+        let Row::Data(command) = entry.row else { return 0 };
+        let (mut db, mut out) = (core.shards.db.borrow_mut(), self.link.output());
+        execute::enter(&mut db, self.client.conditions());
+        let mut ran = 0;
+        for parsed in &scratch.group[index..] {
+            if parsed.id != id || parsed.owner != me {
+                break;
+            }
+            let spans = &scratch.spans[parsed.spans.0 as usize..parsed.spans.1 as usize];
+            let args = Args::new(&input[parsed.start as usize..], spans, &self.external)
+                .with_hash(command.single_key as usize, parsed.hash);
+            if let Err(error) = execute::execute(&mut db, command, &args, &mut out) {
+                core.count_failure(id, &error);
+            }
+            ran += 1;
+        }
+        ran
+    }
+
+    /// True if no gate, pause, reply mode or wave stands between this client and its commands.
+    #[inline]
+    fn is_ordinary(&self) -> bool {
+        self.wave.is_none()
+            && self.client.authenticated.get()
+            && self.client.reply.get() == ReplyMode::On
+            && !self.core.is_special()
+    }
+
+    /// Runs one command on the general path; returns a step if the session has to stop for it. After [`Step::Wave`] and
+    /// [`Step::Paused`] the command has not run and must be presented again.
+    fn dispatch(&mut self, core: &Core, parsed: &Parsed, args: &Args<'_>) -> Option<Step> {
+        let entry = match self.admit(core, args) {
+            Ok(entry) => entry,
+            Err(error) => {
+                self.reply(|out| out.error(&error));
+                core.count_error(&error);
+                return None;
+            }
+        };
+        if core.is_paused(entry) {
+            return Some(if self.wave.is_some() { Step::Wave } else { Step::Paused });
+        }
+        match entry.row {
+            Row::Data(command) => {
+                let args = &args.with_hash(command.single_key as usize, parsed.hash);
+                match self.route(core, command, parsed, args) {
+                    Route::Here => self.run_here(core, entry, args),
+                    Route::One(owner) if owner == core.me() => self.run_here(core, entry, args),
+                    Route::One(owner) => self.send_away(owner, entry, args, parsed.hash),
+                    Route::Many | Route::Every if self.wave.is_some() => return Some(Step::Wave),
+                    Route::Many | Route::Every => {
+                        return Some(Step::Coordinate(entry.id, self.own(entry, args)));
+                    }
+                }
+                None
+            }
+            Row::Host(_) if self.wave.is_some() => Some(Step::Wave),
+            Row::Host(command) => match command.run {
+                HostRun::Now(run) => {
+                    self.run_host(entry, run, args);
+                    self.closing.then_some(Step::Close)
+                }
+                HostRun::Later(run) => Some(Step::Later(run, entry.id, self.own(entry, args))),
+            },
+        }
+    }
+
+    /// Existence, arity and gates.
+    fn admit(&self, core: &Core, args: &Args<'_>) -> Result<&'static Entry, CmdError> {
+        let Some(entry) = core.table.resolve(args) else {
+            return Err(unknown_command(args));
+        };
+        if !entry.subcommands.is_empty() && args.len() > 1 && !entry.row.is_runnable() {
+            return Err(unknown_subcommand(entry, args));
+        }
+        if !entry.row.spec().arity.fits(args.len()) {
+            core.sessions.commands.borrow_mut()[entry.id as usize].rejected += 1;
+            return Err(CmdError::WrongArity(entry.name.into()));
+        }
+        gates::pass(self, entry).inspect_err(|_| {
+            core.sessions.commands.borrow_mut()[entry.id as usize].rejected += 1;
+        })?;
+        Ok(entry)
+    }
+
+    fn route(&self, core: &Core, command: &Command, parsed: &Parsed, args: &Args<'_>) -> Route {
+        if parsed.owner != NOBODY {
+            return Route::One(parsed.owner);
+        }
+        route::route(core.shards.layout, core.me(), command, args)
+    }
+
+    /// An own copy of a command, for what outlives the input.
+    fn own(&self, entry: &'static Entry, args: &Args<'_>) -> Box<Batch> {
+        let mut batch = self.core.take_batch(self.client.conditions());
+        match entry.row {
+            Row::Data(command) => batch.push(command, entry.id, args, 0..args.len(), (0, 0)),
+            Row::Host(_) => batch.push(&NO_COMMAND, entry.id, args, 0..args.len(), (0, 0)),
+        }
+        batch
+    }
+
+    fn run_here(&mut self, core: &Core, entry: &Entry, args: &Args<'_>) {
+        let Row::Data(command) = entry.row else { return };
+        let conditions = self.client.conditions();
+        self.reply(|out| {
+            let mut db = core.shards.db.borrow_mut();
+            execute::enter(&mut db, conditions);
+            if let Err(error) = execute::execute(&mut db, command, args, out) {
+                core.count_failure(entry.id, &error);
+            }
+        });
+    }
+
+    fn send_away(&mut self, owner: CoreId, entry: &Entry, args: &Args<'_>, hash: u64) {
+        let Row::Data(command) = entry.row else { return };
+        let muted = self.mute();
+        let (core, conditions) = (&self.core, self.client.conditions());
+        let wave = self.wave.get_or_insert_with(|| Box::new(Wave::new(conditions)));
+        let key = if hash == 0 { (0, 0) } else { (command.single_key, hash) };
+        let fresh = || core.take_batch(conditions);
+        wave.push(owner, (command, entry.id), args, key, muted, fresh);
+    }
+
+    fn run_host(
+        &mut self,
+        entry: &Entry,
+        run: fn(&mut Session, &Args<'_>, &mut Out) -> Result<(), CmdError>,
+        args: &Args<'_>,
+    ) {
+        self.client.last_command.set(entry.name);
+        let link = Rc::clone(&self.link);
+        let mut out = link.output();
+        let mark = out.mark();
+        if let Err(error) = run(self, args, &mut out) {
+            out.rewind(mark);
+            out.error(&error);
+            self.core.count_failure(entry.id, &error);
+        }
+        if self.mute() {
+            out.rewind(mark);
+        }
+    }
+
+    /// Writes a reply to where the next one belongs, unless the client wants none.
+    fn reply(&mut self, write: impl FnOnce(&mut Out)) {
+        let muted = self.mute();
+        let link = Rc::clone(&self.link);
+        let mut direct;
+        let out = match &mut self.wave {
+            Some(wave) => &mut wave.local,
+            None => {
+                direct = link.output();
+                &mut *direct
+            }
+        };
+        let mark = out.mark();
+        write(out);
+        if muted {
+            out.rewind(mark);
+        }
+    }
+
+    /// True if the reply to the running command is to be dropped; moves CLIENT REPLY SKIP on.
+    fn mute(&self) -> bool {
+        match self.client.reply.get() {
+            ReplyMode::On => false,
+            ReplyMode::Off => true,
+            ReplyMode::SkipNext => {
+                self.client.reply.set(ReplyMode::Skip);
+                true
+            }
+            ReplyMode::Skip => {
+                self.client.reply.set(ReplyMode::On);
+                true
+            }
+        }
+    }
+
+    async fn finish_wave(&mut self) {
+        let Some(wave) = self.wave.take() else { return };
+        let answered = wave.answer(&self.core.shards).await;
+        answered.write(&mut self.link.output());
+        for batch in answered.batches {
+            self.core.attribute_batch(&batch);
+            self.core.return_batch(batch);
+        }
+    }
+
+    async fn coordinate(&mut self, id: u16, whole: Box<Batch>) {
+        let mut out = Out::new(self.client.protocol.get());
+        let core = Rc::clone(&self.core);
+        self.link.set_stalled(true);
+        let result = gather::run(&core.shards, &whole, &mut out).await;
+        self.finish_long(id, whole, result, out);
+    }
+
+    async fn later(
+        &mut self,
+        run: for<'a> fn(&'a mut Session, &'a Batch, &'a mut Out) -> LaterFuture<'a>,
+        id: u16,
+        whole: Box<Batch>,
+    ) {
+        self.client.last_command.set(self.core.table.entries[id as usize].name);
+        let mut out = Out::new(self.client.protocol.get());
+        self.link.set_stalled(true);
+        let result = run(self, &whole, &mut out).await;
+        self.finish_long(id, whole, result, out);
+    }
+
+    fn finish_long(
+        &mut self,
+        id: u16,
+        whole: Box<Batch>,
+        result: Result<(), CmdError>,
+        mut out: Out,
+    ) {
+        self.link.set_stalled(false);
+        if let Err(error) = result {
+            out.clear();
+            out.error(&error);
+            self.core.count_failure(id, &error);
+        }
+        self.core.attribute(id, 1);
+        self.core.return_batch(whole);
+        if !self.mute() {
+            self.link.output().append(&out);
+        }
+    }
+
+    /// Receives a large argument into its own buffer. False if the connection ended.
+    async fn receive(&mut self, bulk: BigBulk) -> bool {
+        let arrived = self.carry.split_off(bulk.start.min(self.carry.len()));
+        let total = bulk.len + LINE_END.len();
+        let limit = self.core.query_buffer_max();
+        let held: usize = self.external.iter().map(Bytes::len).sum();
+        if self.carry.len() + held + bulk.len > limit {
+            add(&self.core.sessions.query_buffer_closed, 1);
+            self.link.kill();
+            return false;
+        }
+        self.finish_wave().await;
+        self.link.flush();
+        let Some(mut value) = self.link.receive_big(arrived, total).await else { return false };
+        value.truncate(bulk.len);
+        self.external.push(Bytes::from(value));
+        self.parser.big_bulk_done();
+        true
+    }
+
+    async fn wait_paused(&mut self) {
+        let core = Rc::clone(&self.core);
+        self.link.flush();
+        self.link.set_stalled(true);
+        while let Some(pause) = core.pause.get() {
+            core.timers.sleep_until(pause.until.min(core.now() + PAUSE_CHECK_MS)).await;
+            if self.link.has_ended() {
+                break;
+            }
+        }
+        self.link.set_stalled(false);
+    }
+
+    fn protocol_error(&mut self, error: &CmdError) {
+        add(&self.core.sessions.protocol_errors, 1);
+        self.core.count_error(error);
+        tracing::debug!(client = self.client.id, error = %error.text(), "protocol error");
+        self.reply(|out| out.error(error));
+    }
+
+    /// Holds the client to its output limits. False if it is to be closed.
+    async fn check_output(&mut self) -> bool {
+        let pending = self.link.output_bytes();
+        if pending <= limits::KEPT_BUFFER_MAX {
+            return true;
+        }
+        if over_output_limit(&self.core, &self.client) {
+            add(&self.core.sessions.output_buffer_closed, 1);
+            tracing::warn!(client = self.client.id, pending, "closed: client-output-buffer-limit");
+            self.link.kill();
+            return false;
+        }
+        if pending > limits::OUTPUT_PAUSE {
+            self.link.set_stalled(true);
+            let drained = self.link.drained().await;
+            self.link.set_stalled(false);
+            return drained;
+        }
+        true
+    }
+}
+
+/// True if the client holds more output than its class may, or more than the soft limit for too long.
+pub(super) fn over_output_limit(core: &Core, client: &Client) -> bool {
+    let pending = client.link.output_bytes() as u64;
+    let limit = core.output_limit();
+    if limit.hard > 0 && pending > limit.hard {
+        return true;
+    }
+    if limit.soft == 0 || pending <= limit.soft {
+        client.soft_limit_since.set(0);
+        return false;
+    }
+    let since = client.soft_limit_since.get();
+    if since == 0 {
+        client.soft_limit_since.set(core.now());
+        return false;
+    }
+    core.now() - since > limit.soft_ms
+}
+
+/// How often a paused client looks whether the pause was ended early.
+const PAUSE_CHECK_MS: i64 = 10;
+const LINE_END: &[u8] = b"\r\n";
+
+/// Stands for the row of a host command inside a batch, which only carries its arguments.
+static NO_COMMAND: Command = crate::command::spec::cmd("HOST", Arity::AtLeast(1), Group::Server)
+    .run(crate::command::spec::Run::Shard(crate::command::spec::Body::Reads(|_, _, _| Ok(()))));
+
+/// Redis prints at most this much of an unknown command's name and arguments.
+const SHOWN_MAX: usize = 128;
+
+fn unknown_command(args: &Args<'_>) -> CmdError {
+    let shown = |bytes: &[u8], max: usize| {
+        String::from_utf8_lossy(&bytes[..bytes.len().min(max)]).into_owned()
+    };
+    let mut list = String::new();
+    for arg in args.from(1) {
+        if list.len() >= SHOWN_MAX {
+            break;
+        }
+        list.push_str(&format!("'{}' ", shown(arg, SHOWN_MAX - list.len())));
+    }
+    CmdError::owned(format!(
+        "ERR unknown command '{}', with args beginning with: {list}",
+        shown(args.at(0), SHOWN_MAX)
+    ))
+}
+
+fn unknown_subcommand(container: &Entry, args: &Args<'_>) -> CmdError {
+    let name = args.at(1);
+    CmdError::owned(format!(
+        "ERR unknown subcommand '{}'. Try {} HELP.",
+        String::from_utf8_lossy(&name[..name.len().min(SHOWN_MAX)]),
+        container.name.to_ascii_uppercase()
+    ))
 }
 
 /// Lets every other task that is ready run first.
-async fn yield_now() {
+async fn yield_now(core: &Core) {
     let mut yielded = false;
     std::future::poll_fn(|context| {
         if std::mem::replace(&mut yielded, true) {
             return std::task::Poll::Ready(());
         }
+        core.yielded.set(true);
         context.waker().wake_by_ref();
         std::task::Poll::Pending
     })

@@ -12,10 +12,12 @@ use hdrhistogram::Histogram;
 
 use super::client::Client;
 use super::link::{Doorbell, Link};
-use super::table::{Table, table};
+use super::table::{Entry, Table, table};
+use crate::base::alloc;
 use crate::base::layout::Layout;
 use crate::base::seams::Clock;
 use crate::base::time::Millis;
+use crate::base::timers::Timers;
 use crate::config::Config;
 use crate::coordinate::gather::Shards;
 use crate::coordinate::hop::Hops;
@@ -67,7 +69,7 @@ pub struct SessionStats {
     pub query_buffer_closed: Cell<u64>,
     pub output_buffer_closed: Cell<u64>,
     pub commands: RefCell<Vec<CommandStats>>,
-    pub latencies: RefCell<BTreeMap<u16, Histogram<u64>>>,
+    pub latencies: RefCell<Vec<Option<Histogram<u64>>>>,
     pub errors: RefCell<BTreeMap<String, u64>>,
 }
 
@@ -125,9 +127,55 @@ pub struct Core {
     next_expire: Cell<usize>,
     pub(super) scratch: RefCell<Scratch>,
     batches: RefCell<Vec<Box<Batch>>>,
-    /// `maxmemory` in force; 0 is none.
-    pub(super) memory_max: Cell<u64>,
-    pub(super) policy: Cell<Policy>,
+    /// Deadlines of sessions.
+    pub timers: Timers,
+    /// Set by a session that stopped only to let others run.
+    pub yielded: Rc<Cell<bool>>,
+    tuned: Cell<Tuned>,
+}
+
+/// Settings that request paths look at, out of the [`Config`] for speed.
+#[derive(Debug, Clone, Copy)]
+struct Tuned {
+    /// `maxmemory`; 0 is none.
+    memory_max: u64,
+    policy: Policy,
+    samples: usize,
+    query_buffer_max: usize,
+    output: OutputLimit,
+}
+
+/// `client-output-buffer-limit` of one class; 0 is none.
+#[derive(Debug, Clone, Copy)]
+pub struct OutputLimit {
+    pub hard: u64,
+    pub soft: u64,
+    pub soft_ms: Millis,
+}
+
+fn tuned(config: &Config) -> Tuned {
+    let normal = &config.client_output_buffer_limit.normal;
+    Tuned {
+        memory_max: config.maxmemory,
+        policy: policy(config),
+        samples: config.maxmemory_samples as usize,
+        query_buffer_max: config.client_query_buffer_limit as usize,
+        output: OutputLimit {
+            hard: normal.hard,
+            soft: normal.soft,
+            soft_ms: normal.soft_seconds as Millis * 1000,
+        },
+    }
+}
+
+/// From 1 ns to 1 s with two significant digits, as LATENCY HISTOGRAM reports.
+fn latency_histogram() -> Histogram<u64> {
+    Histogram::new_with_bounds(1, 1_000_000_000, 2).expect("the bounds are valid")
+}
+
+fn recorded(latencies: &[Option<Histogram<u64>>]) -> BTreeMap<u16, Histogram<u64>> {
+    let numbered = latencies.iter().enumerate();
+    numbered.filter_map(|(id, each)| Some((id as u16, each.clone()?))).collect()
 }
 
 fn tuning(config: &Config) -> Tuning {
@@ -167,8 +215,9 @@ impl Core {
             shards: Shards { db: RefCell::new(db), hops: Hops::new(me, identity.cores), layout },
             table,
             identity,
-            memory_max: Cell::new(config.maxmemory),
-            policy: Cell::new(policy(&config)),
+            tuned: Cell::new(tuned(&config)),
+            timers: Timers::default(),
+            yielded: Rc::default(),
             config: RefCell::new(config),
             clients: RefCell::default(),
             doorbell: Rc::default(),
@@ -203,8 +252,7 @@ impl Core {
     /// Puts new settings in force on this core.
     pub fn configure(&self, config: Arc<Config>) {
         self.shards.db.borrow_mut().tuning = tuning(&config);
-        self.memory_max.set(config.maxmemory);
-        self.policy.set(policy(&config));
+        self.tuned.set(tuned(&config));
         *self.config.borrow_mut() = config;
     }
 
@@ -214,15 +262,83 @@ impl Core {
         self.now.get()
     }
 
-    /// Reads the clocks; called by the runtime when a turn begins.
-    pub fn begin_turn(&self) {
+    /// True if some gate looks at commands of every client: memory is limited, or clients are paused.
+    #[inline]
+    pub(super) fn is_special(&self) -> bool {
+        self.tuned.get().memory_max > 0 || self.pause.get().is_some()
+    }
+
+    /// True if `maxmemory` is set.
+    pub(super) fn is_memory_limited(&self) -> bool {
+        self.tuned.get().memory_max > 0
+    }
+
+    /// Evicts keys of this core until memory is below `maxmemory`; false if that cannot be had.
+    pub(super) fn make_room(&self) -> bool {
+        let tuned = self.tuned.get();
+        let mut db = self.shards.db.borrow_mut();
+        while alloc::used() as u64 > tuned.memory_max {
+            if !db.evict_one(tuned.policy, tuned.samples) {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// `client-query-buffer-limit`.
+    pub(super) fn query_buffer_max(&self) -> usize {
+        self.tuned.get().query_buffer_max
+    }
+
+    /// `client-output-buffer-limit` of ordinary clients.
+    pub(super) fn output_limit(&self) -> OutputLimit {
+        self.tuned.get().output
+    }
+
+    /// True if CLIENT PAUSE holds commands of this row back.
+    pub(super) fn is_paused(&self, entry: &Entry) -> bool {
+        self.pause.get().is_some_and(|pause| !pause.writes_only || entry.row.writes())
+    }
+
+    /// Books the time since the last booking for `calls` calls of the row `id`.
+    pub(super) fn attribute(&self, id: u16, calls: u64) {
+        let now = self.clock.monotonic_nanos();
+        let spent = now.saturating_sub(self.lap.replace(now));
+        self.book(id, calls, spent);
+    }
+
+    /// Books the calls of a batch that another core ran.
+    pub(super) fn attribute_batch(&self, batch: &Batch) {
+        let each = batch.spent_ns / batch.calls.len().max(1) as u64;
+        let mut calls = batch.calls.as_slice();
+        while let Some(first) = calls.first() {
+            let same = calls.iter().take_while(|call| call.statistics == first.statistics).count();
+            self.book(first.statistics, same as u64, each * same as u64);
+            calls = &calls[same..];
+        }
+    }
+
+    fn book(&self, id: u16, calls: u64, spent: u64) {
+        add(&self.sessions.requests, calls);
+        let stats = &mut self.sessions.commands.borrow_mut()[id as usize];
+        stats.calls += calls;
+        stats.nanoseconds += spent;
+        let mut latencies = self.sessions.latencies.borrow_mut();
+        let histogram = latencies[id as usize].get_or_insert_with(latency_histogram);
+        histogram.saturating_record_n((spent / calls).max(1), calls);
+    }
+
+    /// Reads the clocks; called by the runtime when a turn begins. Returns the monotonic one.
+    pub fn begin_turn(&self) -> u64 {
         let now = self.clock.unix_millis();
         self.now.set(now);
         self.shards.db.borrow_mut().set_now(now);
-        self.lap.set(self.clock.monotonic_nanos());
+        let nanos = self.clock.monotonic_nanos();
+        self.lap.set(nanos);
         if self.pause.get().is_some_and(|pause| pause.until <= now) {
             self.pause.set(None);
         }
+        nanos
     }
 
     /// An id for a new client: unique in the process, rising on each core.
@@ -373,7 +489,7 @@ impl Core {
     fn reset_stats(&self) {
         let sessions = &self.sessions;
         *sessions.commands.borrow_mut() = vec![CommandStats::default(); self.table.entries.len()];
-        sessions.latencies.borrow_mut().clear();
+        *sessions.latencies.borrow_mut() = vec![None; self.table.entries.len()];
         sessions.errors.borrow_mut().clear();
         for counter in [
             &sessions.requests,
@@ -420,7 +536,7 @@ impl Core {
             busy_ns: turns.busy_ns.get(),
             commands: sessions.commands.borrow().clone(),
             errors: sessions.errors.borrow().clone(),
-            latencies: sessions.latencies.borrow().clone(),
+            latencies: recorded(&sessions.latencies.borrow()),
             ..CoreStats::default()
         };
         self.add_keyspace(&mut stats);
@@ -483,6 +599,11 @@ impl Core {
             return next != 0;
         }
         true
+    }
+
+    /// Books how long the core was busy; called by the runtime when a turn ends.
+    pub fn end_turn(&self, busy_since: u64) {
+        add(&self.turns.busy_ns, self.clock.monotonic_nanos().saturating_sub(busy_since));
     }
 
     /// Registers a client.

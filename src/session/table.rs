@@ -31,11 +31,13 @@ pub struct HostCommand {
     pub spec: Spec,
     pub run: HostRun,
     pub subcommands: &'static [HostCommand],
+    /// True for a container that is a command of its own as well: COMMAND.
+    pub runs_alone: bool,
 }
 
 /// Ends the row of a host command.
 pub const fn host(spec: Spec, run: HostRun) -> HostCommand {
-    HostCommand { spec, run, subcommands: &[] }
+    HostCommand { spec, run, subcommands: &[], runs_alone: false }
 }
 
 impl HostCommand {
@@ -59,6 +61,14 @@ impl Row {
         match self {
             Row::Data(command) => &command.spec,
             Row::Host(command) => &command.spec,
+        }
+    }
+
+    /// True if it does something without a subcommand.
+    pub fn is_runnable(self) -> bool {
+        match self {
+            Row::Data(command) => command.subcommands.is_empty(),
+            Row::Host(command) => command.subcommands.is_empty() || command.runs_alone,
         }
     }
 
