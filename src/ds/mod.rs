@@ -1,1 +1,3 @@
-//! See lib.rs.
+//! Data structures without Redis semantics and without I/O.
+
+pub mod table;
