@@ -1,1 +1,1 @@
-//! See lib.rs.
+//! What the server says about itself: INFO.
