@@ -22,6 +22,7 @@ pub mod limits;
 pub mod observe;
 pub mod resp;
 pub mod runtime;
+pub mod server;
 pub mod session;
 pub mod shard;
 pub mod store;

@@ -1,1 +1,3 @@
-//! What the server says about itself: INFO.
+//! What the server says about itself: INFO and the log.
+
+pub mod log;

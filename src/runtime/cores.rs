@@ -50,6 +50,8 @@ pub struct Process {
     pub serving: AtomicUsize,
     /// Cores that are ready to accept.
     pub ready: AtomicUsize,
+    /// A core could not start or ended by an error.
+    pub failed: AtomicBool,
 }
 
 /// One core's loop.
@@ -69,6 +71,8 @@ pub struct Driver {
     behind: bool,
     yielded: Rc<Cell<bool>>,
     stop_at: Option<i64>,
+    /// True once this core told the others that it has no connection left.
+    left: bool,
 }
 
 fn event_fd() -> io::Result<OwnedFd> {
@@ -110,6 +114,7 @@ impl Driver {
             behind: false,
             yielded,
             stop_at: None,
+            left: false,
         })
     }
 
@@ -269,12 +274,12 @@ impl Driver {
             self.stop_at = Some(now + STOP_GRACE_MS);
             self.acceptor.close();
             self.net.end_all();
-            self.mesh.wake_all();
-            self.next_cron = now;
+            self.mesh.wake_others();
             return false;
         };
-        if self.net.live() == 0 && !self.process_left.replace(true) {
+        if self.net.live() == 0 && !std::mem::replace(&mut self.left, true) {
             self.process.serving.fetch_sub(1, Ordering::AcqRel);
+            self.mesh.wake_others();
         }
         self.process.serving.load(Ordering::Acquire) == 0 || now >= stop_at
     }

@@ -108,6 +108,12 @@ impl MeshEnd {
         self.beacons[self.me.index()].sleeping.store(false, Ordering::Relaxed);
     }
 
+    /// Wakes every other core, whether it sleeps or not.
+    pub fn wake_others(&self) {
+        let others = self.beacons.iter().enumerate().filter(|(core, _)| *core != self.me.index());
+        others.for_each(|(_, beacon)| beacon.wake());
+    }
+
     fn has_mail(&self) -> bool {
         self.from.iter().flatten().any(|queue| !queue.is_empty())
     }
