@@ -5,3 +5,4 @@
 //! returning `None` or an error value.
 
 pub mod hash;
+pub mod num;
