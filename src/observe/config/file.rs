@@ -217,8 +217,12 @@ fn trim(line: &[u8]) -> &[u8] {
 
 /// The line as an error may show it: the values of sensitive parameters and of users stay unseen.
 fn without_secrets(line: &[u8]) -> String {
-    let end = line.iter().position(|byte| byte.is_ascii_whitespace()).unwrap_or(line.len());
-    let name: Vec<u8> = line[..end].iter().copied().filter(|byte| !b"\"'".contains(byte)).collect();
+    let mut words = words::split(line).unwrap_or_default().into_iter();
+    let name = words.next().unwrap_or_else(|| {
+        // A quote is not closed: the name ends at the first blank, whatever quotes it has.
+        let name = line.split(u8::is_ascii_whitespace).next().unwrap_or_default();
+        name.iter().copied().filter(|byte| !b"\"'".contains(byte)).collect()
+    });
     let is_secret = lookup(&name).is_some_and(|(parameter, _)| parameter.is_sensitive);
     if is_secret || name.eq_ignore_ascii_case(b"user") {
         return format!("{} (hidden)", shown(&name));

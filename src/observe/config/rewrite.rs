@@ -155,8 +155,8 @@ fn is_directive(name: &[u8]) -> bool {
         || DIRECTIVES.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()))
 }
 
-/// Puts `text` at `path` in one step: written beside it and synced, then renamed, then the directory
-/// synced. The permissions of an old file stay (Redis widens them to 0644, passwords or not).
+/// Puts `text` at `path` in one step: written beside it and synced, then renamed, then the
+/// directory synced. The permissions of an old file stay; Redis sets 0644, passwords or not.
 #[expect(clippy::disallowed_methods, reason = "the caller runs this off the executors")]
 fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
     let mode =

@@ -315,7 +315,13 @@ fn secrets_are_not_shown() {
     let config = read_ok("requirepass hunter2\nmasterauth hunter2\nuser bob on >hunter2");
     assert_eq!(config.requirepass.as_bytes(), b"hunter2");
     assert!(!format!("{config:?} {:?}", config.warnings()).contains("hunter2"));
-    for text in ["requirepass hunter2 x", "\"requirepass\" \"hunter2", "user", "USER \"hunter2"] {
+    for text in [
+        "requirepass hunter2 x",
+        "\"requirepass\" \"hunter2",
+        "user",
+        "USER \"hunter2",
+        "\"require\\x70ass\" hunter2 x",
+    ] {
         let error = read(text.as_bytes()).expect_err(text);
         assert!(!format!("{error} {error:?}").contains("hunter2"), "{error}");
     }
