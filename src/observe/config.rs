@@ -318,9 +318,11 @@ fn names() -> impl Iterator<Item = (&'static Parameter, &'static str)> {
     })
 }
 
-/// The words of a value given in one piece, as to CONFIG SET: single spaces part them.
+/// The words of a value given in one piece, as to CONFIG SET: single spaces part them, and an
+/// empty value has none.
 fn split_value<'a>(parameter: &Parameter, value: &'a [u8]) -> Vec<&'a [u8]> {
     match parameter.kind.takes_many_words() {
+        true if value.is_empty() => Vec::new(),
         true => value.split(|byte| *byte == b' ').collect(),
         false => vec![value],
     }

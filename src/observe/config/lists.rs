@@ -26,7 +26,7 @@ const CPU_MAX: u16 = 1023;
 pub(super) struct Structured {
     /// The value as CONFIG GET prints it.
     pub(super) get: fn(&Settings) -> Vec<u8>,
-    /// Replaces the value; a single empty word is an empty list, where a list may be empty.
+    /// Replaces the value. A list that may be empty can be given as one empty word.
     pub(super) set: fn(&mut Settings, &[&[u8]]) -> Result<(), String>,
     /// The lines of a rewritten file, given the settings and the default ones.
     pub(super) lines: fn(&Settings, &Settings) -> Vec<Line>,
@@ -136,7 +136,6 @@ pub(super) const OUTPUT_BUFFER_LIMITS: Structured = Structured {
 
 /// Classes that are not named keep their limits.
 fn set_output_buffer_limits(settings: &mut Settings, words: &[&[u8]]) -> Result<(), String> {
-    let words = unless_empty(words);
     if !words.len().is_multiple_of(4) {
         return Err("Wrong number of arguments in buffer limit configuration.".into());
     }
@@ -262,13 +261,12 @@ pub(super) const REPLICA_OF: Structured = Structured {
         None => Vec::new(),
     },
     set: |settings, words| {
-        settings.replicaof = match unless_empty(words) {
-            [] => None,
+        settings.replicaof = match words {
             [no, one] if no.eq_ignore_ascii_case(b"no") && one.eq_ignore_ascii_case(b"one") => None,
             [host, port] => {
                 let port = parse_lenient_integer(port).and_then(|port| port.try_into().ok());
-                let host = address(host).ok_or("Invalid master host")?;
-                Some((host, port.ok_or("Invalid master port")?))
+                let port = port.ok_or("Invalid master port")?;
+                Some((address(host).ok_or("Invalid master host")?, port))
             }
             _ => return Err("wrong number of arguments".into()),
         };

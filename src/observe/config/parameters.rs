@@ -392,7 +392,7 @@ pub const PARAMETERS: &[Parameter] = &[
     switch("replica-serve-stale-data", "yes", REPLICATION)
         .alias("slave-serve-stale-data")
         .doc("Answer although the primary is out of reach."),
-    list("replicaof", "", lists::REPLICA_OF)
+    list("replicaof", "no one", lists::REPLICA_OF)
         .alias("slaveof")
         .immutable()
         .reserved(NO_REPLICATION)
