@@ -253,6 +253,12 @@ impl Config {
         Ok(chosen)
     }
 
+    /// The same with fewer clients, where the limit of open files does not allow more.
+    pub fn with_maxclients(mut self, maxclients: u32) -> Config {
+        self.settings.maxclients = maxclients;
+        self
+    }
+
     /// One sentence for each parameter or directive that was given a meaning which the server does
     /// not honour; the server logs them when it starts.
     pub fn warnings(&self) -> Vec<String> {
