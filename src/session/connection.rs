@@ -64,6 +64,8 @@ pub struct Session {
     carry: Vec<u8>,
     /// Large arguments of that command, received into buffers of their own.
     external: Vec<Bytes>,
+    /// True if `carry` may hold a whole command though nothing more has arrived: its large argument is complete.
+    resumes: bool,
     wave: Option<Box<Wave>>,
     /// Set by a handler that wants the connection closed after its reply.
     pub closing: bool,
@@ -80,6 +82,7 @@ impl Session {
             parser: Parser::new(Limits::default()),
             carry: Vec::new(),
             external: Vec::new(),
+            resumes: false,
             wave: None,
             closing: false,
         };
@@ -140,7 +143,12 @@ impl Session {
     fn work(&mut self) -> Step {
         let mut budget = limits::TURN_COMMANDS;
         loop {
-            let Some(mut chunk) = self.link.take_chunk() else { return Step::Read };
+            let chunk = if std::mem::take(&mut self.resumes) {
+                Some(Chunk::owned(Vec::new()))
+            } else {
+                self.link.take_chunk()
+            };
+            let Some(mut chunk) = chunk else { return Step::Read };
             let step = if self.carry.is_empty() {
                 let (consumed, step) = self.run(chunk.bytes(), &mut budget);
                 chunk.consume(consumed);
@@ -607,6 +615,7 @@ impl Session {
         value.truncate(bulk.len);
         self.external.push(Bytes::from(value));
         self.parser.big_bulk_done();
+        self.resumes = true;
         true
     }
 
