@@ -1,7 +1,7 @@
 //! Transcripts: sessions as text, with every reply as redis-cli prints it.
 //!
-//! Invariant: every file under `tests/transcripts/` gives the same text on 1, 2 and 7 shards and on a
-//! real Redis. The format is described in `tests/transcripts/README.md`. `UPDATE=1` rewrites the
+//! Invariant: every file under `tests/transcripts/` gives the same text on 1, 2 and 7 shards and on
+//! a real Redis. The format is described in `tests/transcripts/README.md`. `UPDATE=1` rewrites the
 //! expectations from the real Redis; `TRANSCRIPT=name` runs the files whose name contains it.
 //! Absent on purpose: any state between cases. Each starts on empty databases and new connections.
 

@@ -1,6 +1,7 @@
 //! A blocking client over TCP or a Unix socket.
 //!
-//! Invariant: no call waits for ever: a reply that does not come within the patience fails the test.
+//! Invariant: no call waits for ever: a reply that does not come within the patience fails the
+//! test.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};

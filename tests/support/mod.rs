@@ -1,7 +1,7 @@
 //! What every integration test shares: server processes, a client, replies and their printed form.
 //!
-//! Invariant: everything listens on the loopback interface, on ports that the system found free, and
-//! no server outlives the guard that started it.
+//! Invariant: everything listens on the loopback interface, on ports that the system found free,
+//! and no server outlives the guard that started it.
 //! Absent on purpose: any knowledge of Shoal's insides. The tests see a process and its sockets.
 //!
 //! Two environment variables choose the programs: `SHOAL_SERVER`, the server under test (the binary

@@ -1,7 +1,7 @@
 //! A reply as a value, and its parser for both versions of the protocol.
 //!
-//! Invariant: [`Reply::parse`] takes exactly one reply from the front of its input, or nothing; it is
-//! written for clarity and shares no code with the server. Source: the RESP3 specification.
+//! Invariant: [`Reply::parse`] takes exactly one reply from the front of its input, or nothing; it
+//! is written for clarity and shares no code with the server. Source: the RESP3 specification.
 
 use super::printer;
 
