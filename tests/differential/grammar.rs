@@ -90,7 +90,7 @@ pub const OTHER_TYPES: &[Row] = &[
     row("ZADD <key> <float> <value>", 1),
     row("XADD <key> 1-1 a <value>", 1),
     row("LRANGE <key> 0 -1", 1),
-    row("SORT <key> {[BY <pattern>] [LIMIT 0 3] [ASC|DESC] [ALPHA] [STORE <key>]}", 1),
+    row("SORT <key> {[LIMIT 0 3] [ASC|DESC] [ALPHA] [STORE <key>]}", 1),
 ];
 
 const KEYS: &[&str] = &[

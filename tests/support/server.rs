@@ -2,7 +2,7 @@
 //!
 //! Invariant: the process is killed and waited for when its guard drops, and its folder is removed.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -11,6 +11,9 @@ use std::time::{Duration, Instant};
 
 use super::client::Client;
 use super::reply::Reply;
+
+/// The name of a server's Unix socket in its folder.
+pub const SOCKET: &str = "socket";
 
 /// How long a server may take to answer its first PING, or to stop.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -45,6 +48,11 @@ impl Program {
         let name = Path::new(&path).file_name().unwrap_or_default().to_string_lossy().into_owned();
         let redis = name.starts_with("redis") || name.starts_with("valkey");
         Program { path, redis }
+    }
+
+    /// The program's file, or its name.
+    pub fn path(&self) -> &OsStr {
+        &self.path
     }
 
     /// What `--version` says, as numbers such as `[7, 0, 15]`.
@@ -84,6 +92,8 @@ pub struct Options {
     pub cores: usize,
     /// Further arguments, such as `["--databases", "4"]`.
     pub arguments: Vec<String>,
+    /// A configuration file, given before all other arguments.
+    pub file: Option<PathBuf>,
     /// The most file descriptors that the process may open.
     pub descriptors_max: Option<u64>,
     /// Whether the server is given a port, or the arguments say where it listens.
@@ -93,7 +103,8 @@ pub struct Options {
 impl Options {
     pub fn new(program: Program, cores: usize) -> Options {
         let arguments = Vec::new();
-        Options { program, cores, arguments, descriptors_max: None, choose_port: true }
+        let (file, descriptors_max) = (None, None);
+        Options { program, cores, arguments, file, descriptors_max, choose_port: true }
     }
 
     /// The server under test with this many shards.
@@ -126,6 +137,7 @@ impl Options {
     /// The complete command line for a port and a folder.
     fn command(&self, port: u16, directory: &Path) -> Command {
         let mut command = Command::new(&self.program.path);
+        command.args(&self.file);
         if self.choose_port {
             command.args(["--port", &port.to_string()]);
         }
@@ -133,6 +145,7 @@ impl Options {
             command.args(["--cores", &self.cores.to_string()]);
         }
         command.args(["--save", "", "--dir"]).arg(directory).args(&self.arguments);
+        command.current_dir(directory);
         let log = std::fs::File::create(directory.join("log")).expect("a log file");
         command.stdin(Stdio::null()).stderr(log.try_clone().expect("a second handle"));
         command.stdout(log);
@@ -239,21 +252,57 @@ impl Server {
         number.expect("resident memory in kilobytes") * 1024
     }
 
+    /// Processor time used so far by all threads.
+    pub fn cpu_time(&self) -> Duration {
+        let path = format!("/proc/{}/stat", self.child.id());
+        let stat = std::fs::read_to_string(path).expect("a live process has a stat line");
+        let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+        // User and system time are the 14th and 15th fields, in ticks of 10 ms.
+        let ticks = fields.skip(11).take(2).map(|field| field.parse::<u64>().unwrap_or_default());
+        Duration::from_millis(ticks.sum::<u64>() * 10)
+    }
+
+    /// Waits until INFO says that this many clients are connected, the asking one included.
+    ///
+    /// # Panics
+    /// If that does not happen within 20 seconds.
+    pub fn wait_for_clients(&self, count: usize) {
+        let mut client = self.connect();
+        let wanted = format!("connected_clients:{count}\r");
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let info = client.run("INFO clients").text();
+            if info.contains(&wanted) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{count} clients were expected: {info}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     /// Whether the process is still there.
     pub fn is_running(&mut self) -> bool {
         self.child.try_wait().expect("the process can be asked").is_none()
     }
 
-    /// Sends SIGTERM and waits for the end.
+    /// Sends a signal and waits for the end.
     ///
     /// # Panics
     /// If the server does not stop within 20 seconds.
-    pub fn terminate(mut self) -> ExitStatus {
+    pub fn stop(&mut self, signal: libc::c_int) -> ExitStatus {
         let pid = libc::pid_t::try_from(self.child.id()).expect("a process id");
         // SAFETY: the child was not waited for yet, so the id is still its own.
-        let sent = unsafe { libc::kill(pid, libc::SIGTERM) };
-        assert_eq!(sent, 0, "SIGTERM can be sent");
-        wait(&mut self.child, PATIENCE).expect("the server stops after SIGTERM")
+        let sent = unsafe { libc::kill(pid, signal) };
+        assert_eq!(sent, 0, "the signal can be sent");
+        self.wait()
+    }
+
+    /// Waits for the end.
+    ///
+    /// # Panics
+    /// If the server does not stop within 20 seconds.
+    pub fn wait(&mut self) -> ExitStatus {
+        wait(&mut self.child, PATIENCE).expect("the server stops")
     }
 
     /// Whether a PING is answered, be it with an error such as a missing password.
@@ -264,14 +313,14 @@ impl Server {
         reply.is_ok_and(|(reply, _)| !reply.is_error("LOADING") && reply != Reply::Nil)
     }
 
-    /// Whether a server that listens elsewhere made its Unix socket.
+    /// Whether a server that has no port made its Unix socket.
     fn announced(&self) -> bool {
-        self.socket_path().exists()
+        self.directory.join(SOCKET).exists()
     }
 
-    /// Where tests that want a Unix socket put it.
+    /// The Unix socket of a server started with `--unixsocket socket`.
     pub fn socket_path(&self) -> PathBuf {
-        self.directory.join("socket")
+        self.directory.join(SOCKET)
     }
 }
 
