@@ -1,7 +1,8 @@
 //! The server as strangers meet it: how it starts and stops, and what clients may do to it.
 //!
-//! Invariant: no client, however rude, stops the server, makes another client wait for long, or takes
-//! memory beyond its limits. Bounds are generous: they find what is wrong in kind, not in degree.
+//! Invariant: no client, however rude, stops the server, makes another client wait for long, or
+//! takes memory beyond its limits. Bounds are generous: they find what is wrong in kind, not in
+//! degree.
 //! `LARGE=1` tries values of 512 MB instead of 64 MB.
 
 #![expect(clippy::disallowed_methods, reason = "tests read files and the clock, and use threads")]

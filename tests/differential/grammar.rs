@@ -1,12 +1,13 @@
 //! Random command lines from templates.
 //!
 //! Invariant: a seed gives one stream, and no command of it depends on how fast it runs: a relative
-//! time to live is hours at least, so nothing expires during a run, and two of them are never close.
+//! time to live is hours at least, so nothing expires during a run, and two of them are never
+//! close.
 //! Absent on purpose: DUMP, RESTORE and MIGRATE, whose bytes carry a version, and WAIT.
 //!
 //! In a template upper-case words stand for themselves, `<name>` for a random value of that kind,
-//! `[a|b]` for one of its choices or nothing, `(a b)+` for one to six repetitions, and `{a b}` for its
-//! parts in any order, sometimes one of them twice.
+//! `[a|b]` for one of its choices or nothing, `(a b)+` for one to six repetitions, and `{a b}` for
+//! its parts in any order, sometimes one of them twice.
 
 use crate::support::random::Random;
 

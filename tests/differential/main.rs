@@ -1,9 +1,9 @@
 //! Differential tests: one random stream of commands to a real Redis and to the server under test.
 //!
-//! Invariant: every reply is equal byte for byte, in RESP2 and in RESP3, with 1, 2 and 7 shards, but
-//! for the exceptions named in `compare.rs`; at the end the whole keyspaces are equal too. A failure
-//! prints its seed and the shortest stream that still fails. `SEED=n` repeats one stream, `SECONDS=n`
-//! sets how long new ones are tried (20).
+//! Invariant: every reply is equal byte for byte, in RESP2 and in RESP3, with 1, 2 and 7 shards,
+//! but for the exceptions named in `compare.rs`; at the end the whole keyspaces are equal too. A
+//! failure prints its seed and the shortest stream that still fails. `SEED=n` repeats one stream,
+//! `SECONDS=n` sets how long new ones are tried (20).
 
 #![expect(clippy::disallowed_methods, reason = "tests read the clock")]
 

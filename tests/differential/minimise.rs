@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 /// The most time that minimising may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A stream that still fails and from which no single element can be left out (unless time ran out).
+/// A stream that still fails and from which no single element can be left out (unless time ran
+/// out).
 pub fn minimise<T: Clone>(stream: &[T], fails: &mut dyn FnMut(&[T]) -> bool) -> Vec<T> {
     let deadline = Instant::now() + PATIENCE;
     let mut shortest = stream.to_vec();
