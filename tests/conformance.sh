@@ -69,6 +69,8 @@ for unit in $units; do
   (cd "$suite" && timeout "${LIMIT:-300}" ./runtest --host 127.0.0.1 --port "$port" --durable \
     --single "$unit" --clients 1 --ignore-encoding --tags -needs:repl </dev/null) >"$log" 2>&1 \
     || ended=" (exit $?)"
+  # The suite colours its words even in a file.
+  sed -i 's/\x1b\[[0-9;]*m//g' "$log"
   kill "$server" 2>/dev/null || true
   wait "$server" 2>/dev/null || true
   server=
@@ -76,6 +78,7 @@ for unit in $units; do
   # An exception ends its unit: it counts as one failure at least.
   bad=$({ grep -aE '\[(err|exception)\]' "$log" || true; } | sort -u | wc -l)
   [ -z "$ended" ] || [ "$bad" -gt 0 ] || bad=1
+  [ "$ok" -gt 0 ] || [ "$bad" -gt 0 ] || ended=" (everything in it was skipped)"
   say "$(printf '%-32s %4d passed, %4d failed%s' "$unit" "$ok" "$bad" "$ended")"
 done
 
