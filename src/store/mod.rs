@@ -1,4 +1,3 @@
-<<<<<<< HEAD
 //! One shard's keyspace: typed values over the structures of `ds`.
 //!
 //! Invariant: nothing here knows commands, clients, sockets or files, and nothing here suspends.
@@ -8,8 +7,3 @@ pub mod db;
 pub mod entry;
 pub mod evict;
 pub mod expire;
-=======
-//! One shard's keyspace: typed values over the structures of `ds`. Absent: commands, clients, clocks.
-
-pub mod entry;
->>>>>>> table
