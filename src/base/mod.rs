@@ -5,5 +5,8 @@
 //! returning `None` or an error value.
 
 pub mod extended;
+pub mod glob;
 pub mod hash;
 pub mod num;
+pub mod prng;
+pub mod time;
