@@ -4,13 +4,13 @@
 //! command, a key's value, a client, a core or a file, reads a clock, or fails otherwise than by
 //! returning `None` or an error value.
 
+pub mod alloc;
 pub mod extended;
 pub mod glob;
 pub mod hash;
+pub mod layout;
 pub mod num;
 pub mod prng;
-pub mod time;
-pub mod alloc;
-pub mod layout;
 pub mod seams;
+pub mod time;
 pub mod timers;

@@ -188,8 +188,8 @@ pub(super) fn split_sign(text: &[u8]) -> (bool, &[u8]) {
     }
 }
 
-/// The exact number `(significand + a bit if inexact) * 2^exponent`, where the bit is above zero and
-/// below one. If it is inexact, its significand has at least 66 bits.
+/// The exact number `(significand + a bit if inexact) * 2^exponent`, where the bit is above zero
+/// and below one. If it is inexact, its significand has at least 66 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Binary {
     pub significand: u128,
