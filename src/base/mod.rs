@@ -4,6 +4,7 @@
 //! command, a key's value, a client, a core or a file, reads a clock, or fails otherwise than by
 //! returning `None` or an error value.
 
+pub mod bytes;
 pub mod extended;
 pub mod glob;
 pub mod hash;
