@@ -1,4 +1,5 @@
-//! Compares Shoal's 80-bit floats and double parsing with a real Redis, over random and awkward texts.
+//! Compares Shoal's 80-bit floats and double parsing with a real Redis, over random and awkward
+//! texts.
 //!
 //! Skipped, with a line that says so, where no `redis-server` is installed or where the platform's
 //! `long double` is not the x87 format, since Redis then computes otherwise.

@@ -1,7 +1,7 @@
 //! Byte strings as text for people.
 //!
-//! Invariant: what is printed is one line of printable ASCII, whatever a client sent, and reads back
-//! as the same bytes by the quoting rules of inline commands.
+//! Invariant: what is printed is one line of printable ASCII, whatever a client sent, and reads
+//! back as the same bytes by the quoting rules of inline commands.
 
 /// Appends `bytes` in double quotes, with escapes for quotes, backslashes and whatever is not
 /// printable, as MONITOR and DEBUG show arguments (`sdscatrepr` of Redis).

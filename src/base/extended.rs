@@ -6,8 +6,8 @@
 //! rounded correctly, to nearest with ties to even.
 //!
 //! Invariant: a value is `significand * 2^exponent` with the top bit of the significand set, unless
-//! its exponent is [`EXPONENT_MIN`] (zero and subnormal numbers), or it is infinite. There is no NaN:
-//! operations that would give one return `None`.
+//! its exponent is `EXPONENT_MIN` (zero and subnormal numbers), or it is infinite. There is no
+//! NaN: operations that would give one return `None`.
 //!
 //! Deliberately absent: every other operation.
 
@@ -40,8 +40,8 @@ pub struct Extended {
 
 impl Extended {
     /// Parses `text` as Redis does for INCRBYFLOAT (`string2ld`): all that C's `strtold` takes,
-    /// hexadecimal and infinity included, but no space, no NaN, nothing that overflows to infinity or
-    /// underflows to zero, and at most 5119 bytes.
+    /// hexadecimal and infinity included, but no space, no NaN, nothing that overflows to infinity
+    /// or underflows to zero, and at most 5119 bytes.
     pub fn parse(text: &[u8]) -> Option<Extended> {
         if text.len() > TEXT_LEN_MAX {
             return None;
@@ -188,7 +188,8 @@ fn split_digits(text: &[u8]) -> (&[u8], &[u8]) {
     text.split_at(text.iter().take_while(|byte| byte.is_ascii_digit()).count())
 }
 
-/// Converts `digits * 10^power` if machine words suffice, which for numbers that people write they do.
+/// Converts `digits * 10^power` if machine words suffice, which for numbers that people write they
+/// do.
 fn short_to_binary(digits: &[u8], power: i32) -> Option<Binary> {
     const WORD_DIGITS: usize = 19;
     const POWER_MAX: u32 = 18;

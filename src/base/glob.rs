@@ -12,8 +12,8 @@
 //! earlier one could take more of, the later one can take as well.
 //!
 //! Oddities of Redis that are kept, since clients see them: `*` does not match the empty text; a
-//! class left open ends with the pattern; bytes in ranges compare as signed; `\x` in a class and case
-//! do not mix; `[a-]` is a range that ends with `]`.
+//! class left open ends with the pattern; bytes in ranges compare as signed; `\x` in a class and
+//! case do not mix; `[a-]` is a range that ends with `]`.
 
 use super::hash;
 

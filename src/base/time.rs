@@ -27,9 +27,9 @@ pub fn to_millis(amount: i64, unit: TimeUnit) -> Option<Millis> {
     }
 }
 
-/// Returns the moment that EXPIRE and its kin set: `amount` after `base`, which is now for a relative
-/// time and 0 for an absolute one. `None` if it overflows: "invalid expire time". It may lie in the
-/// past, and be negative; whether that is allowed is the command's to say.
+/// Returns the moment that EXPIRE and its kin set: `amount` after `base`, which is now for a
+/// relative time and 0 for an absolute one. `None` if it overflows: "invalid expire time". It may
+/// lie in the past, and be negative; whether that is allowed is the command's to say.
 #[inline]
 pub fn deadline(base: Millis, amount: i64, unit: TimeUnit) -> Option<Millis> {
     to_millis(amount, unit)?.checked_add(base)

@@ -1,8 +1,8 @@
 //! Incremental parser of requests: RESP multibulk and inline commands, without copying arguments.
 //!
 //! [`Parser::next`] reads one command from the front of a connection's input buffer and says where
-//! its arguments lie. A command that is there as a whole is parsed in one pass over local variables;
-//! only an unfinished one is remembered in the parser.
+//! its arguments lie. A command that is there as a whole is parsed in one pass over local
+//! variables; only an unfinished one is remembered in the parser.
 //!
 //! Invariants:
 //! - The result depends on the bytes alone, never on how they were split into reads.
@@ -10,22 +10,25 @@
 //!   all, however slowly the bytes arrive.
 //! - What a client can make the parser allocate is bounded by the bytes it really sent.
 //!
-//! Behaviour, limits and error texts are those of Redis 7.0 (`networking.c`), oddities included: the
-//! byte after a header's CR and the two bytes after an argument are skipped unread, a line that holds
-//! a NUL never ends, and the type byte of an argument is only looked at once its line is complete.
-//! Two things Redis leaves to the sizes of its reads are settled here: a line is too long exactly if
-//! its terminator is not among its first `inline_max + 1` bytes, and one command takes at most
-//! [`INPUT_MAX`] bytes of input.
+//! Behaviour, limits and error texts are those of Redis 7.0 (`networking.c`), oddities included:
+//! the byte after a header's CR and the two bytes after an argument are skipped unread, a line that
+//! holds a NUL never ends, and the type byte of an argument is only looked at once its line is
+//! complete. Two things Redis leaves to the sizes of its reads are settled here: a line is too long
+//! exactly if its terminator is not among its first `inline_max + 1` bytes, and one command takes
+//! at most [`INPUT_MAX`] bytes of input.
 //!
 //! Deliberately absent: what a command means, and any use of the bytes of an argument.
 
+mod error;
 mod inline;
+mod span;
 #[cfg(test)]
 mod tests;
 
 use crate::base::num::parse_i64;
+pub use error::ProtocolError;
+pub use span::{Place, Span};
 use std::mem;
-use std::ops::Range;
 
 /// Longest input of one command, in bytes: spans keep the top bit of their start for other places.
 pub const INPUT_MAX: usize = (1 << 31) - 1;
@@ -44,74 +47,6 @@ const SPANS_KEPT_MAX: usize = 64;
 
 const _: () = assert!(BIG_BULK_LEN_MIN > BULK_LEN_UNAUTHENTICATED_MAX as usize);
 
-/// Where one argument lies; see [`Span::place`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Span {
-    start: u32,
-    len: u32,
-}
-
-/// The three places in which an argument can be.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// These bytes of the input.
-    Input(Range<usize>),
-    /// These bytes of [`Parser::unescaped`].
-    Unescaped(Range<usize>),
-    /// The caller's own buffer, this many big bulks of the same command having come before it.
-    External(usize),
-}
-
-impl Span {
-    const ELSEWHERE: u32 = 1 << 31;
-    const EXTERNAL: u32 = 1 << 30;
-
-    #[inline]
-    fn input(start: usize, len: u32) -> Span {
-        debug_assert!(start <= INPUT_MAX);
-        Span { start: start as u32, len }
-    }
-
-    fn unescaped(start: usize, len: usize) -> Span {
-        assert!(start + len < Span::EXTERNAL as usize);
-        Span { start: Span::ELSEWHERE | start as u32, len: len as u32 }
-    }
-
-    /// The argument that the caller received into its own buffer number `index`, `len` bytes long.
-    pub fn external(index: usize, len: usize) -> Span {
-        assert!(index < Span::EXTERNAL as usize && len <= INPUT_MAX);
-        Span { start: Span::ELSEWHERE | Span::EXTERNAL | index as u32, len: len as u32 }
-    }
-
-    /// Length of the argument in bytes.
-    #[inline]
-    #[expect(clippy::len_without_is_empty, reason = "a span is a place, not a container")]
-    pub fn len(self) -> usize {
-        self.len as usize
-    }
-
-    /// The bytes of the input that hold the argument, or nothing if it lies elsewhere.
-    #[inline]
-    pub fn in_input(self, input: &[u8]) -> Option<&[u8]> {
-        if self.start & Span::ELSEWHERE != 0 {
-            return None;
-        }
-        Some(&input[self.start as usize..self.start as usize + self.len as usize])
-    }
-
-    /// Says where the argument lies.
-    pub fn place(self) -> Place {
-        let offset = (self.start & !(Span::ELSEWHERE | Span::EXTERNAL)) as usize;
-        if self.start & Span::ELSEWHERE == 0 {
-            Place::Input(self.start as usize..self.start as usize + self.len())
-        } else if self.start & Span::EXTERNAL == 0 {
-            Place::Unescaped(offset..offset + self.len())
-        } else {
-            Place::External(offset)
-        }
-    }
-}
-
 /// What a call of [`Parser::next`] found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Parsed {
@@ -125,56 +60,6 @@ pub enum Parsed {
     Incomplete,
     /// The client does not speak the protocol: reply with the error, then close the connection.
     Error(ProtocolError),
-}
-
-/// Ways in which a request can violate the protocol; [`ProtocolError::message`] gives Redis's text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ProtocolError {
-    /// An inline command without a line end within the limit.
-    TooBigInlineRequest,
-    /// An inline command with a quote left open, or closed in the middle of a word.
-    UnbalancedQuotes,
-    /// A `*` line without a line end within the limit.
-    TooBigMultibulkCount,
-    /// A `*` line that holds no integer, or one above the limit.
-    InvalidMultibulkLength,
-    /// More than ten arguments before authentication.
-    UnauthenticatedMultibulkLength,
-    /// A `$` line without a line end within the limit.
-    TooBigBulkCount,
-    /// An argument that starts with this byte instead of `$`.
-    ExpectedDollar(u8),
-    /// A `$` line that holds no integer, a negative one, or one above the limit.
-    InvalidBulkLength,
-    /// An argument above 16384 bytes before authentication.
-    UnauthenticatedBulkLength,
-    /// A command longer than [`INPUT_MAX`]. Redis has no such error: its query buffer limit closes
-    /// the connection first.
-    TooBigRequest,
-}
-
-impl ProtocolError {
-    /// The text that Redis sends after `-ERR `. Not always UTF-8, as it may quote the client.
-    pub fn message(self) -> Vec<u8> {
-        let detail = match self {
-            ProtocolError::TooBigInlineRequest => "too big inline request",
-            ProtocolError::UnbalancedQuotes => "unbalanced quotes in request",
-            ProtocolError::TooBigMultibulkCount => "too big mbulk count string",
-            ProtocolError::InvalidMultibulkLength => "invalid multibulk length",
-            ProtocolError::UnauthenticatedMultibulkLength => "unauthenticated multibulk length",
-            ProtocolError::TooBigBulkCount => "too big bulk count string",
-            ProtocolError::InvalidBulkLength => "invalid bulk length",
-            ProtocolError::UnauthenticatedBulkLength => "unauthenticated bulk length",
-            ProtocolError::TooBigRequest => "too big request",
-            ProtocolError::ExpectedDollar(got) => {
-                // An error reply is one line.
-                let got = if got == b'\r' || got == b'\n' { b' ' } else { got };
-                return [b"Protocol error: expected '$', got '", &[got][..], b"'"].concat();
-            }
-        };
-        [b"Protocol error: ", detail.as_bytes()].concat()
-    }
 }
 
 /// What a client may send.
@@ -283,10 +168,11 @@ impl Parser {
 
     /// Parses one command at the front of `input`, and fills `spans` with one span per argument.
     ///
-    /// After `Incomplete` the caller presents the same bytes again at the front of `input`, with more
-    /// behind them; the buffer may have moved. After `Command` it presents what follows the consumed
-    /// bytes. After `Error` only [`Parser::reset`] makes sense. Spans in [`Place::Unescaped`] are
-    /// valid until the next call. The vectors behind `spans` and the parser may be swapped.
+    /// After `Incomplete` the caller presents the same bytes again at the front of `input`, with
+    /// more behind them; the buffer may have moved. After `Command` it presents what follows the
+    /// consumed bytes. After `Error` only [`Parser::reset`] makes sense. Spans in
+    /// [`Place::Unescaped`] are valid until the next call. The vectors behind `spans` and the
+    /// parser may be swapped.
     #[inline]
     pub fn next(&mut self, input: &[u8], spans: &mut Vec<Span>) -> Parsed {
         spans.clear();
@@ -302,20 +188,21 @@ impl Parser {
         }
     }
 
-    /// While a command is incomplete within an argument of at least [`BIG_BULK_LEN_MIN`] bytes: where
-    /// it lies, so that the caller may receive it straight into a buffer of its own.
+    /// While a command is incomplete within an argument of at least [`BIG_BULK_LEN_MIN`] bytes:
+    /// where it lies, so that the caller may receive it straight into a buffer of its own.
     ///
     /// A caller that does so moves what follows `start` out of the input, receives the rest of the
-    /// argument and the two bytes after it elsewhere, calls [`Parser::big_bulk_done`], and then goes
-    /// on with an input in which argument and CRLF never were. A caller that does not just appends.
+    /// argument and the two bytes after it elsewhere, calls [`Parser::big_bulk_done`], and then
+    /// goes on with an input in which argument and CRLF never were. A caller that does not just
+    /// appends.
     pub fn big_bulk(&self) -> Option<BigBulk> {
         let len = self.progress.bulk_len? as usize;
         (len >= BIG_BULK_LEN_MIN).then_some(BigBulk { start: self.progress.position, len })
     }
 
-    /// Tells the parser that the argument which [`Parser::big_bulk`] offers, and its CRLF, were taken
-    /// from the stream. It gets the span `Span::external(index, len)`, where `index` counts such
-    /// arguments of the command from zero.
+    /// Tells the parser that the argument which [`Parser::big_bulk`] offers, and its CRLF, were
+    /// taken from the stream. It gets the span `Span::external(index, len)`, where `index` counts
+    /// such arguments of the command from zero.
     ///
     /// # Panics
     /// If [`Parser::big_bulk`] offers nothing.
@@ -537,8 +424,8 @@ impl Parser {
     }
 }
 
-/// Parses a canonical decimal of at most nine digits with CR and one more byte behind it; returns its
-/// value and the length of all that. `None` leaves the decision to the slow path.
+/// Parses a canonical decimal of at most nine digits with CR and one more byte behind it; returns
+/// its value and the length of all that. `None` leaves the decision to the slow path.
 #[inline(always)]
 fn short_number(bytes: &[u8]) -> Option<(u32, usize)> {
     const DIGITS_MAX: usize = 9;
@@ -566,9 +453,9 @@ enum LineEnd {
     TooFar,
 }
 
-/// Finds the `terminator` of the line that starts at `start` and was searched up to `scanned`. It is
-/// too far if it is not among the first `line_max + 1` bytes. Redis searches with `strchr`, so a NUL
-/// hides whatever follows it.
+/// Finds the `terminator` of the line that starts at `start` and was searched up to `scanned`. It
+/// is too far if it is not among the first `line_max + 1` bytes. Redis searches with `strchr`, so a
+/// NUL hides whatever follows it.
 fn find_line_end(
     terminator: u8,
     input: &[u8],
