@@ -26,7 +26,8 @@
 //!
 //! The allocation is always `class(size)` bytes, where the size follows from the header, so the
 //! capacity needs no field and what stays in its class is rewritten in place. A value is Big
-//! exactly when it is longer than [`EMBED_MAX`]; it is then counted by reference, so replies share it.
+//! exactly when it is longer than [`EMBED_MAX`]; it is then counted by reference, so replies share
+//! it.
 //!
 //! Alignment is 1 except for Big: asked for 8, mimalloc's aligned path would serve sizes that are
 //! not powers of two from the next larger block.
