@@ -109,11 +109,11 @@ impl Changes {
 
     /// Makes `words` the effect of the last change, if somebody listens.
     #[inline]
-    pub(super) fn repeat_as(&mut self, words: impl FnOnce() -> Vec<Box<[u8]>>) {
+    pub(super) fn repeat_as(&mut self, words: &[&[u8]]) {
         if self.listening
             && let Some(last) = self.pending.last_mut()
         {
-            last.effect = Effect::Words(words());
+            last.effect = Effect::Words(words.iter().map(|word| Box::from(*word)).collect());
         }
     }
 }

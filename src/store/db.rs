@@ -523,11 +523,11 @@ impl Write<'_, '_> {
         true
     }
 
-    /// Says which words repeat the change just made, where the request itself would not. They are built only if
-    /// somebody listens.
+    /// Says which words repeat the change just made, where the request itself would not. They are
+    /// copied only if somebody listens.
     #[inline]
-    pub fn repeat_as<const N: usize>(&mut self, words: impl FnOnce() -> [Box<[u8]>; N]) {
-        self.db.changes.repeat_as(|| words().into());
+    pub fn repeat_as(&mut self, words: &[&[u8]]) {
+        self.db.changes.repeat_as(words);
     }
 
     /// Reports a further event of the change just made: SET with an expiry is `set` and `expire`.

@@ -107,8 +107,7 @@ fn by_int(db: &mut Db, args: &Args<'_>, options: &Options<'_>, out: &mut Out) ->
         None => Ok(default),
         Some(text) => num::parse_i64(text).ok_or(CmdError::Text(error)),
     };
-    let increment =
-        parse(options.by_int, 1, "ERR Increment is not an integer or out of range")?;
+    let increment = parse(options.by_int, 1, "ERR Increment is not an integer or out of range")?;
     let lower = parse(options.lower, i64::MIN, "ERR LBOUND is not an integer or out of range")?;
     let upper = parse(options.upper, i64::MAX, "ERR UBOUND is not an integer or out of range")?;
     if lower > upper {
@@ -144,9 +143,8 @@ fn by_float(
 ) -> CmdResult {
     let parse = |text: &[u8], error| Extended::parse(text).ok_or(CmdError::Text(error));
     let increment = parse(increment, "ERR Increment is not a valid float")?;
-    let bound = |text: Option<&[u8]>, default, error| {
-        text.map_or(Ok(default), |text| parse(text, error))
-    };
+    let bound =
+        |text: Option<&[u8]>, default, error| text.map_or(Ok(default), |text| parse(text, error));
     let lowest = Extended::MAX.negated();
     let lower = bound(options.lower, lowest, "ERR LBOUND is not a valid float")?;
     let upper = bound(options.upper, Extended::MAX, "ERR UBOUND is not a valid float")?;
@@ -156,13 +154,12 @@ fn by_float(
     let expiry = options.expiry(db.now())?;
     let mut write = db.write(args.key(1));
     let old = float(Text::of_optional(write.value())?)?;
-    let sum = old.checked_add(increment).ok_or(NOT_FINITE)?;
-    let (new, applied) = if sum.compare(lower) == Ordering::Less {
-        (lower, None)
-    } else if sum.compare(upper) == Ordering::Greater {
-        (upper, None)
-    } else {
-        (sum, Some(increment))
+    let (new, applied) = match old.checked_add(increment) {
+        None if increment.is_negative() => (lower, None),
+        None => (upper, None),
+        Some(sum) if sum.compare(lower) == Ordering::Less => (lower, None),
+        Some(sum) if sum.compare(upper) == Ordering::Greater => (upper, None),
+        Some(sum) => (sum, Some(increment)),
     };
     out.array(2);
     if applied.is_none() && !options.saturates {

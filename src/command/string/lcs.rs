@@ -51,13 +51,11 @@ const REDIS_CELL_BYTES: u64 = 4;
 const WORD_BITS: usize = u64::BITS as usize;
 
 const NOT_STRINGS: CmdError = CmdError::Text("ERR The specified keys must contain string values");
-const LEN_AND_IDX: CmdError = CmdError::Text(
-    "ERR If you want both the length and indexes, please just use IDX.",
-);
+const LEN_AND_IDX: CmdError =
+    CmdError::Text("ERR If you want both the length and indexes, please just use IDX.");
 const TOO_LONG: CmdError = CmdError::Text("ERR String too long for LCS");
-const NO_MEMORY: CmdError = CmdError::Text(
-    "ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len",
-);
+const NO_MEMORY: CmdError =
+    CmdError::Text("ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len");
 
 /// The strings of both keys as far as this shard owns them; empty where missing.
 struct Strings([Option<Bytes>; 2]);
@@ -75,18 +73,14 @@ pub(super) fn collect(db: &Db, args: &Args<'_>) -> Result<Parcel, CmdError> {
 }
 
 /// Answers on the shard of the first key; changes nothing.
-pub(super) fn answer(
-    db: &mut Db,
-    args: &Args<'_>,
-    parcels: &[Parcel],
-    out: &mut Out,
-) -> CmdResult {
+pub(super) fn answer(db: &mut Db, args: &Args<'_>, parcels: &[Parcel], out: &mut Out) -> CmdResult {
     let options = Options::read(args)?;
     if !db.owns(args.key(1)) {
         return Ok(());
     }
     let string = |index: usize| {
-        let mut all = parcels.iter().flatten().filter_map(|parcel| parcel.downcast_ref::<Strings>());
+        let mut all =
+            parcels.iter().flatten().filter_map(|parcel| parcel.downcast_ref::<Strings>());
         all.find_map(|strings| strings.0[index].clone()).unwrap_or_default()
     };
     let (a, b) = (string(0), string(1));

@@ -107,15 +107,12 @@ impl<'a> Lifetime<'a> {
 /// Completes the report of a value that was just set to `value` with this expiry: the event of the
 /// expiry, and the SET that repeats it all.
 pub fn report_set(write: &mut Write<'_, '_>, key: &[u8], value: &[u8], expiry: Expiry) {
-    let word = Box::<[u8]>::from;
     match expiry {
-        Expiry::Never => write.repeat_as(|| [word(b"SET"), word(key), word(value)]),
-        Expiry::Keep => {
-            write.repeat_as(|| [word(b"SET"), word(key), word(value), word(b"KEEPTTL")]);
-        }
+        Expiry::Never => write.repeat_as(&[b"SET", key, value]),
+        Expiry::Keep => write.repeat_as(&[b"SET", key, value, b"KEEPTTL"]),
         Expiry::At(time) => {
-            let time = || word(itoa::Buffer::new().format(time).as_bytes());
-            write.repeat_as(|| [word(b"SET"), word(key), word(value), word(b"PXAT"), time()]);
+            let mut digits = itoa::Buffer::new();
+            write.repeat_as(&[b"SET", key, value, b"PXAT", digits.format(time).as_bytes()]);
             write.announce(Event::EXPIRE);
         }
     }
@@ -141,8 +138,7 @@ mod tests {
 
     #[test]
     fn deadlines_stay_in_range() {
-        let units =
-            [Unit::Seconds, Unit::Milliseconds, Unit::UnixSeconds, Unit::UnixMilliseconds];
+        let units = [Unit::Seconds, Unit::Milliseconds, Unit::UnixSeconds, Unit::UnixMilliseconds];
         for unit in units {
             for text in ["0", "-1", "-9223372036854775808", "x", "", "1.5", "9223372036854775808"] {
                 assert_eq!(time(unit, text), None, "{unit:?} {text}");

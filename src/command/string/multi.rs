@@ -155,7 +155,8 @@ pub(super) fn msetnx_commit(
 
 /// Reads MSETEX's count, pairs and options (<https://redis.io/docs/latest/commands/msetex/>).
 fn read_msetex<'a>(args: &Args<'a>) -> Result<(Pairs, SetOptions<'a>), CmdError> {
-    let count = num::parse_i64(args.at(1)).filter(|count| (1..=i64::from(i32::MAX)).contains(count));
+    let count =
+        num::parse_i64(args.at(1)).filter(|count| (1..=i64::from(i32::MAX)).contains(count));
     let count = count.ok_or(INVALID_COUNT)? as usize;
     let pairs = Pairs { first: 2, count };
     let end = pairs.first + 2 * count;

@@ -5,7 +5,6 @@
 use super::lifetime::report_set;
 use super::text::Text;
 use crate::base::extended::Extended;
-use crate::base::num;
 use crate::resp::args::{Args, Key};
 use crate::resp::error::{CmdError, CmdResult};
 use crate::resp::out::Out;
@@ -54,8 +53,7 @@ pub(super) fn incrbyfloat(db: &mut Db, args: &Args<'_>, out: &mut Out) -> CmdRes
     let mut write = db.write(args.key(1));
     let old = float(Text::of_optional(write.value())?)?;
     let increment = Extended::parse(args.at(2)).ok_or(CmdError::NotFloat)?;
-    let new = old.checked_add(increment).filter(|sum| !sum.is_nan_or_infinite());
-    let text = new.ok_or(NOT_FINITE)?.to_human();
+    let text = old.checked_add(increment).ok_or(NOT_FINITE)?.to_human();
     write.set(Value::Raw(text.as_bytes()), Expiry::Keep, INCRBYFLOAT);
     report_set(&mut write, args.at(1), text.as_bytes(), Expiry::Keep);
     out.bulk(text.as_bytes());
@@ -71,4 +69,3 @@ pub(super) fn float(text: Option<Text<'_>>) -> Result<Extended, CmdError> {
     };
     Extended::parse(bytes).ok_or(CmdError::NotFloat)
 }
-

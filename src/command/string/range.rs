@@ -95,7 +95,8 @@ mod tests {
         if start < 0 && end < 0 && start > end {
             return Vec::new();
         }
-        let absolute = |at: i64| (if at < 0 { i128::from(at) + len as i128 } else { at.into() }).max(0);
+        let absolute =
+            |at: i64| (if at < 0 { i128::from(at) + len as i128 } else { at.into() }).max(0);
         (0..len).filter(|&at| (absolute(start)..=absolute(end)).contains(&(at as i128))).collect()
     }
 

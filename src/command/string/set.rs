@@ -179,7 +179,6 @@ pub(super) fn getex(db: &mut Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
     if text.is_none() {
         return Ok(());
     }
-    let word = Box::<[u8]>::from;
     match lifetime {
         Lifetime::Until(deadline) => {
             let time = deadline.time(now, "getex")?;
@@ -188,12 +187,12 @@ pub(super) fn getex(db: &mut Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
                 return Ok(());
             }
             write.set_expiry(Some(time), Event::EXPIRE);
-            let time = || word(itoa::Buffer::new().format(time).as_bytes());
-            write.repeat_as(|| [word(b"PEXPIREAT"), word(args.at(1)), time()]);
+            let mut digits = itoa::Buffer::new();
+            write.repeat_as(&[b"PEXPIREAT", args.at(1), digits.format(time).as_bytes()]);
         }
         Lifetime::Persist if write.expiry().is_some() => {
             write.set_expiry(None, Event::PERSIST);
-            write.repeat_as(|| [word(b"PERSIST"), word(args.at(1))]);
+            write.repeat_as(&[b"PERSIST", args.at(1)]);
         }
         Lifetime::Persist | Lifetime::Keep | Lifetime::Unspecified => {}
     }

@@ -130,7 +130,8 @@ mod tests {
     #[test]
     fn only_canonical_integers_are_numbers() {
         assert_eq!(Text::Raw(b"12").integer(), Ok(12));
-        for text in [&b"012"[..], b" 12", b"12 ", b"+12", b"-0", b"1.0", b"", b"9223372036854775808"]
+        for text in
+            [&b"012"[..], b" 12", b"12 ", b"+12", b"-0", b"1.0", b"", b"9223372036854775808"]
         {
             assert_eq!(Text::Raw(text).integer(), Err(CmdError::NotInteger), "{text:?}");
         }
@@ -139,7 +140,7 @@ mod tests {
     #[test]
     fn a_large_argument_is_kept_without_a_copy() {
         let buffer = Bytes::from(vec![b'x'; BIG_BULK_LEN_MIN]);
-        let (external, spans) = ([buffer.clone()], [Span::external(0, buffer.len() as u32)]);
+        let (external, spans) = ([buffer.clone()], [Span::external(0, buffer.len())]);
         let args = Args::new(b"", &spans, &external);
         let Value::Big(kept) = stored(&args, 0) else { panic!("copied") };
         assert_eq!(kept.as_ptr(), buffer.as_ptr());
