@@ -14,6 +14,8 @@ mod multi;
 mod number;
 mod range;
 mod set;
+#[cfg(test)]
+mod tests;
 pub mod text;
 
 use text::{Text, stored, write_optional};
