@@ -4,10 +4,12 @@
 //! command, a key's value, a client, a core or a file, reads a clock, or fails otherwise than by
 //! returning `None` or an error value.
 
-pub mod hash;
-pub mod num;
 pub mod alloc;
+pub mod extended;
+pub mod glob;
+pub mod hash;
 pub mod layout;
+pub mod num;
 pub mod prng;
 pub mod seams;
 pub mod time;

@@ -57,7 +57,9 @@ pub fn listen(config: &Config, cores: usize) -> Result<Listening, Refusal> {
         listen_unix(&mut listening, path, config)?;
     }
     if listening.addresses.is_empty() {
-        return Err(Refusal("configured to not listen anywhere: set port or unixsocket".to_owned()));
+        return Err(Refusal(
+            "configured to not listen anywhere: set port or unixsocket".to_owned(),
+        ));
     }
     Ok(listening)
 }
@@ -109,8 +111,8 @@ fn listen_everywhere(
     address: SocketAddr,
     backlog: i32,
 ) -> io::Result<()> {
-    // The cores share the port with SO_REUSEPORT, which another server of the same user could join unnoticed. A
-    // trial without it fails where anybody else listens.
+    // The cores share the port with SO_REUSEPORT, which another server of the same user could join
+    // unnoticed. A trial without it fails where anybody else listens.
     let trial = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     trial.set_reuse_address(true)?;
     if address.is_ipv6() {
@@ -245,7 +247,8 @@ fn stop_signals() -> libc::sigset_t {
     }
 }
 
-/// Blocks the stop signals in this thread and those it starts, so that only [`wait_for_stop`] sees them.
+/// Blocks the stop signals in this thread and those it starts, so that only [`wait_for_stop`] sees
+/// them.
 fn block_signals() {
     // SAFETY: plain system calls on an initialised set.
     unsafe {
@@ -259,8 +262,7 @@ fn wait_for_stop(process: &Process) {
     let period = libc::timespec { tv_sec: 0, tv_nsec: 50_000_000 };
     loop {
         // SAFETY: the set and the period are initialised; no information is asked for.
-        let signal =
-            unsafe { libc::sigtimedwait(&stop_signals(), std::ptr::null_mut(), &period) };
+        let signal = unsafe { libc::sigtimedwait(&stop_signals(), std::ptr::null_mut(), &period) };
         if signal > 0 {
             tracing::warn!(signal, "received a signal, shutting down");
             return;

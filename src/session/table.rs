@@ -1,6 +1,7 @@
 //! The table of all commands: the rows of every family, found by name.
 //!
-//! Invariant: a command exists if and only if a row is listed here; nothing else knows the full list.
+//! Invariant: a command exists if and only if a row is listed here; nothing else knows the full
+//! list.
 
 use std::pin::Pin;
 use std::sync::OnceLock;
@@ -201,8 +202,8 @@ fn hash(name: &[u8]) -> usize {
         bytes[..part.len()].copy_from_slice(part);
         u64::from_le_bytes(bytes) & 0xdfdf_dfdf_dfdf_dfdf
     };
-    let mixed = (word(0) ^ word(8).rotate_left(23) ^ name.len() as u64)
-        .wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mixed =
+        (word(0) ^ word(8).rotate_left(23) ^ name.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     (mixed >> 53) as usize % INDEX
 }
 

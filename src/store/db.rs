@@ -11,10 +11,14 @@ use std::ops::Range;
 use super::carried::Carried;
 use super::change::{Change, Changes, Effect, Event};
 use super::entry::{Entry, EntryRef, Value, ValueRef};
+use crate::base::hash::SLOTS;
 use crate::base::prng::Prng;
 use crate::base::time::Millis;
 use crate::ds::table::{Position, Remains, Table};
 use crate::resp::args::Key;
+
+/// How many leading bits of a key's hash are its slot.
+const SLOT_BITS: u32 = SLOTS.trailing_zeros();
 
 /// A numbered database of this shard.
 #[derive(Default)]
@@ -86,7 +90,8 @@ pub struct Db {
 }
 
 impl Db {
-    /// An empty keyspace of `databases` databases for shard `shard` of `shards`, which owns the slots `owned`.
+    /// An empty keyspace of `databases` databases for shard `shard` of `shards`, which owns the
+    /// slots `owned`.
     pub fn new(
         databases: usize,
         shard: u16,
@@ -124,7 +129,8 @@ impl Db {
         self.now = now;
     }
 
-    /// Chooses the database that the following calls mean. `index` must be below [`Db::database_count`].
+    /// Chooses the database that the following calls mean. `index` must be below
+    /// [`Db::database_count`].
     #[inline]
     pub fn select(&mut self, index: usize) {
         debug_assert!(index < self.databases.len());
@@ -163,16 +169,17 @@ impl Db {
 
     /// A number below `bound`, which must not be 0.
     pub fn random_below(&self, bound: u64) -> u64 {
-        self.prng.borrow_mut().next_u64() % bound
+        self.prng.borrow_mut().below(bound)
     }
 
-    /// Sum of the remaining times of up to 20 keys with an expiry in the selected database, and how many there were.
+    /// Sum of the remaining times of up to 20 keys with an expiry in the selected database, and how
+    /// many there were.
     pub fn sample_ttl(&self) -> (u64, u64) {
         let database = &self.databases[self.selected];
         let (mut prng, mut sum, mut count) = (self.prng.borrow_mut(), 0, 0);
         let draws = if database.volatile == 0 { 0 } else { 100 };
         for _ in 0..draws {
-            let Some(at) = database.table.random(&mut || prng.next_u64()) else { break };
+            let Some(at) = database.table.random(&mut || prng.next()) else { break };
             if let Some(expiry) = database.table.get(at).expiry() {
                 sum += (expiry - self.now).max(0) as u64;
                 count += 1;
@@ -312,8 +319,9 @@ impl Db {
         guard
     }
 
-    /// Calls `visit` with every live key of the selected database in one scan step; returns the next cursor, 0 at the
-    /// end. Guarantee: a key that exists during the whole scan is visited at least once.
+    /// Calls `visit` with every live key of the selected database in one scan step; returns the
+    /// next cursor, 0 at the end. Guarantee: a key that exists during the whole scan is visited
+    /// at least once.
     pub fn scan(&self, cursor: u64, mut visit: impl FnMut(EntryRef<'_>)) -> u64 {
         let now = self.now;
         self.databases[self.selected].table.scan(cursor, |entry| {
@@ -333,7 +341,7 @@ impl Db {
     pub fn for_each_in_slot(&self, slot: u16, mut visit: impl FnMut(EntryRef<'_>)) {
         let now = self.now;
         let table = &self.databases[self.selected].table;
-        table.for_prefix(slot.into(), hash::SLOT_BITS, |entry| {
+        table.for_prefix(slot.into(), SLOT_BITS, |entry| {
             if entry.expiry().is_none_or(|at| at > now) {
                 visit(entry);
             }
@@ -346,7 +354,7 @@ impl Db {
         let mut prng = self.prng.borrow_mut();
         // A database of expired keys only must not loop for ever: after many draws any key will do.
         for _ in 0..100 {
-            let entry = table.get(table.random(&mut || prng.next_u64())?);
+            let entry = table.get(table.random(&mut || prng.next())?);
             if entry.expiry().is_none_or(|at| at > self.now) {
                 return Some(entry);
             }

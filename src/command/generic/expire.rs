@@ -3,7 +3,7 @@
 //! Invariant: a time that has come already removes the key instead of being stored, so no entry
 //! expires before the turn it was given its expiry in.
 
-use crate::base::time::Millis;
+use crate::base::time::{self, Millis, TimeUnit};
 use crate::resp::args::Args;
 use crate::resp::error::{CmdError, CmdResult};
 use crate::resp::out::Out;
@@ -14,7 +14,7 @@ use crate::store::db::Db;
 struct Form {
     /// The command in lower case, for the error.
     name: &'static str,
-    unit: Millis,
+    unit: TimeUnit,
     /// Whether the time counts from now.
     is_relative: bool,
 }
@@ -23,8 +23,7 @@ impl Form {
     /// The Unix time in milliseconds that `number` means.
     fn resolve(&self, number: i64, now: Millis) -> Result<Millis, CmdError> {
         let base = if self.is_relative { now } else { 0 };
-        let time = number.checked_mul(self.unit).and_then(|time| time.checked_add(base));
-        time.ok_or(CmdError::InvalidExpire(self.name))
+        time::deadline(base, number, self.unit).ok_or(CmdError::InvalidExpire(self.name))
     }
 }
 
@@ -99,19 +98,34 @@ fn set_expiry(db: &mut Db, args: &Args<'_>, out: &mut Out, form: &Form) -> CmdRe
 }
 
 pub(super) fn expire(db: &mut Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
-    set_expiry(db, args, out, &Form { name: "expire", unit: 1000, is_relative: true })
+    set_expiry(db, args, out, &Form { name: "expire", unit: TimeUnit::Seconds, is_relative: true })
 }
 
 pub(super) fn pexpire(db: &mut Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
-    set_expiry(db, args, out, &Form { name: "pexpire", unit: 1, is_relative: true })
+    set_expiry(
+        db,
+        args,
+        out,
+        &Form { name: "pexpire", unit: TimeUnit::Milliseconds, is_relative: true },
+    )
 }
 
 pub(super) fn expireat(db: &mut Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
-    set_expiry(db, args, out, &Form { name: "expireat", unit: 1000, is_relative: false })
+    set_expiry(
+        db,
+        args,
+        out,
+        &Form { name: "expireat", unit: TimeUnit::Seconds, is_relative: false },
+    )
 }
 
 pub(super) fn pexpireat(db: &mut Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
-    set_expiry(db, args, out, &Form { name: "pexpireat", unit: 1, is_relative: false })
+    set_expiry(
+        db,
+        args,
+        out,
+        &Form { name: "pexpireat", unit: TimeUnit::Milliseconds, is_relative: false },
+    )
 }
 
 pub(super) fn persist(db: &mut Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
@@ -135,13 +149,8 @@ fn tell(db: &Db, args: &Args<'_>, out: &mut Out, told: impl FnOnce(Millis) -> i6
     Ok(())
 }
 
-/// Seconds, rounded to the nearest; the very last times wrap around, as they do in Redis.
-fn seconds(time: Millis) -> i64 {
-    time.wrapping_add(500) / 1000
-}
-
 pub(super) fn ttl(db: &Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
-    tell(db, args, out, |time| seconds(time - db.now()))
+    tell(db, args, out, |time| time::to_seconds_rounded(time - db.now()))
 }
 
 pub(super) fn pttl(db: &Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
@@ -149,7 +158,7 @@ pub(super) fn pttl(db: &Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
 }
 
 pub(super) fn expiretime(db: &Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
-    tell(db, args, out, seconds)
+    tell(db, args, out, time::to_seconds_rounded)
 }
 
 pub(super) fn pexpiretime(db: &Db, args: &Args<'_>, out: &mut Out) -> CmdResult {

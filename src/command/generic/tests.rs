@@ -107,7 +107,7 @@ fn expire_sets_asks_and_takes_away() {
             "PTTL a -> :-1",
             "EXPIRE missing 1 -> :0",
             "PEXPIREAT a 9223372036854775807 -> :1",
-            "EXPIRETIME a -> :-9223372036854775",
+            "EXPIRETIME a -> :9223372036854776",
         ],
     );
 }
