@@ -5,6 +5,9 @@
 //! expiry hint, the change record) exactly once. Nothing here knows commands, clients or files; the
 //! clock is set from outside once per turn.
 
+#[cfg(test)]
+pub(super) mod tests;
+
 use std::cell::{Cell, RefCell};
 use std::ops::Range;
 
@@ -28,6 +31,8 @@ pub(super) struct Database {
     pub(super) volatile: usize,
     /// Where the active expiry left off: an index into the table's segments.
     pub(super) sweep_at: usize,
+    /// True if segments merged during this pass of active expiry, so that it may have missed some.
+    pub(super) sweep_again: bool,
 }
 
 /// Counters of one shard since the start or the last CONFIG RESETSTAT.
@@ -371,7 +376,7 @@ impl Db {
         }
         self.graveyard.push(database.table.take());
         self.graveyard_len += keys;
-        (database.volatile, database.sweep_at) = (0, 0);
+        (database.volatile, database.sweep_at, database.sweep_again) = (0, 0, false);
         self.changed_whole(index, "flush");
     }
 
