@@ -6,6 +6,7 @@
 pub mod client;
 pub mod connection;
 pub mod core;
+pub mod dial;
 mod gates;
 pub mod guard;
 pub mod host;
