@@ -4,5 +4,6 @@
 //! command, a key's value, a client, a core or a file, reads a clock, or fails otherwise than by
 //! returning `None` or an error value.
 
+pub mod alloc;
 pub mod hash;
 pub mod num;

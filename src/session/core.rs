@@ -3,7 +3,7 @@
 //! Invariant: a [`Core`] is used by one thread; other cores reach it only through
 //! [`Core::receive`]. No borrow of its cells lives across an await.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use std::sync::Arc;
 use hdrhistogram::Histogram;
 
 use super::client::Client;
+use super::host;
 use super::link::{Doorbell, Link};
 use super::table::{Entry, Table, table};
 use crate::base::alloc;
@@ -18,15 +19,15 @@ use crate::base::layout::Layout;
 use crate::base::seams::Clock;
 use crate::base::time::Millis;
 use crate::base::timers::Timers;
-use crate::config::Config;
+use crate::config::{Apply, Config};
 use crate::coordinate::gather::Shards;
 use crate::coordinate::hop::Hops;
 use crate::limits;
 use crate::resp::error::CmdError;
 use crate::resp::parse::Span;
-use crate::shard::execute;
+use crate::shard::{digest, execute};
 use crate::shard::message::{
-    Batch, ClientFilter, CoreId, Message, Request, Response, Ticket,
+    Batch, ClientFilter, CoreId, Message, Request, Response, Settings, Ticket,
 };
 use crate::shard::stats::{CommandStats, CoreStats, KeyspaceStats};
 use crate::store::db::{Db, Tuning};
@@ -105,12 +106,19 @@ pub(super) struct Scratch {
     pub group: Vec<Parsed>,
 }
 
+/// Does what a changed setting asks for outside the cores (listen elsewhere, log more). The error is the reason in
+/// words; then the change is not made.
+pub type OnChange = Box<dyn Fn(Apply, &Config) -> Result<(), String>>;
+
 /// One core.
 pub struct Core {
     pub shards: Shards,
     pub table: &'static Table,
     pub identity: Arc<Identity>,
     config: RefCell<Arc<Config>>,
+    config_version: Cell<u64>,
+    /// Acts on changed settings that concern the process; set once, on core 0, by whoever composes the server.
+    pub on_change: OnceCell<OnChange>,
     pub clients: RefCell<BTreeMap<u64, Rc<Client>>>,
     pub doorbell: Rc<Doorbell>,
     pub clock: Box<dyn Clock>,
@@ -219,6 +227,8 @@ impl Core {
             timers: Timers::default(),
             yielded: Rc::default(),
             config: RefCell::new(config),
+            config_version: Cell::new(0),
+            on_change: OnceCell::new(),
             clients: RefCell::default(),
             doorbell: Rc::default(),
             clock,
@@ -249,8 +259,17 @@ impl Core {
         Arc::clone(&self.config.borrow())
     }
 
-    /// Puts new settings in force on this core.
-    pub fn configure(&self, config: Arc<Config>) {
+    /// The number of changes that led to the settings in force.
+    pub fn config_version(&self) -> u64 {
+        self.config_version.get()
+    }
+
+    /// Puts new settings in force on this core, unless later ones are.
+    pub fn configure(&self, Settings { version, config }: Settings) {
+        if version <= self.config_version.get() {
+            return;
+        }
+        self.config_version.set(version);
         self.shards.db.borrow_mut().tuning = tuning(&config);
         self.tuned.set(tuned(&config));
         *self.config.borrow_mut() = config;
@@ -426,10 +445,12 @@ impl Core {
                 self.reset_stats();
                 Response::Done
             }
-            Request::Configure(config) => {
-                self.configure(config);
+            Request::SetConfig(change) => Response::Settings(host::config::change(self, &change)),
+            Request::Configure(settings) => {
+                self.configure(settings);
                 Response::Done
             }
+            Request::Digest => Response::Digests(digest::keyspace(&mut self.shards.db.borrow_mut())),
             Request::ActiveExpire(active) => {
                 self.active_expire.set(active);
                 Response::Done
