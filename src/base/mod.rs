@@ -7,3 +7,9 @@
 pub mod alloc;
 pub mod hash;
 pub mod num;
+pub mod alloc;
+pub mod layout;
+pub mod prng;
+pub mod seams;
+pub mod time;
+pub mod timers;

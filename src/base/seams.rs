@@ -32,6 +32,11 @@ impl Chunk {
         Chunk { source: Source::Lent { home, id }, start: 0, end: len as u32 }
     }
 
+    /// Bytes that belong to nobody else.
+    pub fn owned(bytes: Vec<u8>) -> Chunk {
+        Chunk { start: 0, end: bytes.len() as u32, source: Source::Owned(bytes) }
+    }
+
     /// What is left to consume.
     #[inline]
     pub fn bytes(&self) -> &[u8] {
@@ -61,8 +66,7 @@ impl Chunk {
         if matches!(self.source, Source::Owned(_)) {
             return self;
         }
-        let bytes = self.bytes().to_vec();
-        Chunk { start: 0, end: bytes.len() as u32, source: Source::Owned(bytes) }
+        Chunk::owned(self.bytes().to_vec())
     }
 
     /// Adds bytes at the end, if the chunk owns its bytes; false otherwise.

@@ -17,16 +17,6 @@ const TITLE_VARIABLES: &[(&str, bool)] = &[
 /// The longest host name (RFC 1035 allows 253 bytes), and what Redis has room for.
 const HOST_NAME_MAX: usize = 255;
 
-pub(super) fn never_daemonize(value: &Value) -> Result<(), &'static str> {
-    match value {
-        Value::Switch(true) => {
-            Err("daemonize is not supported: run shoal under systemd or another supervisor, \
-                 or in the background of your shell")
-        }
-        _ => Ok(()),
-    }
-}
-
 pub(super) fn dump_file_name(value: &Value) -> Result<(), &'static str> {
     if is_file_name(value) { Ok(()) } else { Err("dbfilename can't be a path, just a filename") }
 }

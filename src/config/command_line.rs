@@ -88,7 +88,8 @@ pub fn version() -> String {
 
 /// The text of `--help`: the usage and every parameter that is not hidden.
 pub fn help() -> String {
-    let rows = PARAMETERS.iter().filter(|parameter| !parameter.is_hidden);
+    let shown = PARAMETERS.iter().filter(|parameter| !parameter.is_hidden);
+    let (live, reserved): (Vec<_>, Vec<_>) = shown.partition(|row| row.reserved.is_none());
     let mut command = clap::Command::new("shoal")
         .about("A Redis-compatible in-memory server")
         .override_usage(
@@ -101,7 +102,7 @@ pub fn help() -> String {
         .arg(clap::Arg::new("file").value_name("FILE").help("A file in the syntax of redis.conf"))
         .arg(flag("help", 'h', "Print this text"))
         .arg(flag("version", 'v', "Print the version"))
-        .args(rows.map(option));
+        .args(live.into_iter().chain(reserved).map(option));
     command.render_help().to_string()
 }
 

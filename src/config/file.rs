@@ -19,6 +19,10 @@ use super::{Config, Directive, Parameter, lookup, pattern, shown, words};
 /// Larger texts are not configuration; a device file would never end.
 const TEXT_BYTES_MAX: u64 = 16 << 20;
 
+/// The first lines of an error, in Redis's layout.
+const HEADING: &str =
+    concat!("\n*** FATAL CONFIG FILE ERROR (Shoal ", env!("CARGO_PKG_VERSION"), ") ***");
+
 /// How deep files may include each other.
 const INCLUDE_DEPTH_MAX: usize = 16;
 
@@ -44,6 +48,8 @@ pub enum LoadError {
     /// A line cannot be accepted. `number` counts from 1; `line` hides the values of sensitive
     /// parameters.
     Line { number: usize, line: String, reason: String },
+    /// Each line is valid, but not all of them together.
+    Whole(String),
     /// A file cannot be read.
     Open { path: PathBuf, reason: String },
 }
@@ -51,12 +57,11 @@ pub enum LoadError {
 impl fmt::Display for LoadError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Line { number, line, reason } => write!(
-                formatter,
-                "\n*** FATAL CONFIG FILE ERROR (Shoal {}) ***\n\
-                 Reading the configuration file, at line {number}\n>>> '{line}'\n{reason}",
-                env!("CARGO_PKG_VERSION"),
-            ),
+            Self::Line { number, line, reason } => {
+                write!(formatter, "{HEADING}\nReading the configuration file, at line {number}\n")?;
+                write!(formatter, ">>> '{line}'\n{reason}")
+            }
+            Self::Whole(reason) => write!(formatter, "{HEADING}\n{reason}"),
             Self::Open { path, reason } => {
                 write!(
                     formatter,
@@ -88,7 +93,7 @@ pub fn load(source: &Source, standard_input: &mut dyn Read) -> Result<Config, Lo
     text.push(b'\n');
     text.extend(&source.options);
     loader.read(&text)?;
-    loader.config.settle();
+    loader.config.settle().map_err(LoadError::Whole)?;
     Ok(loader.config)
 }
 
@@ -212,8 +217,12 @@ fn trim(line: &[u8]) -> &[u8] {
 
 /// The line as an error may show it: the values of sensitive parameters and of users stay unseen.
 fn without_secrets(line: &[u8]) -> String {
-    let end = line.iter().position(|byte| byte.is_ascii_whitespace()).unwrap_or(line.len());
-    let name: Vec<u8> = line[..end].iter().copied().filter(|byte| !b"\"'".contains(byte)).collect();
+    let mut words = words::split(line).unwrap_or_default().into_iter();
+    let name = words.next().unwrap_or_else(|| {
+        // A quote is not closed: the name ends at the first blank, whatever quotes it has.
+        let name = line.split(u8::is_ascii_whitespace).next().unwrap_or_default();
+        name.iter().copied().filter(|byte| !b"\"'".contains(byte)).collect()
+    });
     let is_secret = lookup(&name).is_some_and(|(parameter, _)| parameter.is_sensitive);
     if is_secret || name.eq_ignore_ascii_case(b"user") {
         return format!("{} (hidden)", shown(&name));

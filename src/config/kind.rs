@@ -80,7 +80,7 @@ impl Kind {
             }
             Self::MemoryOrPercent => (
                 parse_memory(word).or_else(|| parse_percent(word)),
-                i128::from(i64::MIN),
+                -100,
                 i128::from(i64::MAX),
                 "argument must be a memory or percent value",
             ),
@@ -96,13 +96,12 @@ impl Kind {
             _ => (None, 0, 0, "argument is not a number"),
         };
         let number = parsed.ok_or(problem)?;
-        if matches!(self, Self::MemoryOrPercent) && number < -100 {
-            return Err("percentage argument must be less or equal to 100".into());
-        }
         if (minimum..=maximum).contains(&number) {
             return Ok(number);
         }
         Err(match self {
+            // Redis says so of too many bytes as well, which have wrapped around there.
+            Self::MemoryOrPercent => "percentage argument must be less or equal to 100".into(),
             Self::Octal { .. } => {
                 format!("argument must be between {minimum:o} and {maximum:o} inclusive")
             }
@@ -291,6 +290,8 @@ mod tests {
             "101%",
             Err("percentage argument must be less or equal to 100"),
         );
+        let problem = "percentage argument must be less or equal to 100";
+        check(Kind::MemoryOrPercent, "9223372036854775808", Err(problem));
         check(Kind::MemoryOrPercent, "-1%", Err("argument must be a memory or percent value"));
     }
 
@@ -314,7 +315,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_printed_can_be_read(bytes in any::<u64>(), percent in 1..=100i128, bits in 0..16i128) {
+        fn what_is_printed_can_be_read(
+            bytes in any::<u64>(),
+            percent in 1..=100i128,
+            bits in 0..16i128,
+        ) {
             let memory = Kind::Memory { minimum: 0, maximum: u64::MAX.into() };
             for (kind, value) in [
                 (memory, Value::Number(bytes.into())),

@@ -26,7 +26,7 @@ const CPU_MAX: u16 = 1023;
 pub(super) struct Structured {
     /// The value as CONFIG GET prints it.
     pub(super) get: fn(&Settings) -> Vec<u8>,
-    /// Replaces the value; a single empty word is an empty list, where a list may be empty.
+    /// Replaces the value. A list that may be empty can be given as one empty word.
     pub(super) set: fn(&mut Settings, &[&[u8]]) -> Result<(), String>,
     /// The lines of a rewritten file, given the settings and the default ones.
     pub(super) lines: fn(&Settings, &Settings) -> Vec<Line>,
@@ -51,8 +51,11 @@ fn unless_empty<'a>(words: &'a [&'a [u8]]) -> &'a [&'a [u8]] {
     if words == [b""] { &[] } else { words }
 }
 
-fn utf8(word: &[u8]) -> Result<&str, String> {
-    std::str::from_utf8(word).map_err(|_| "argument is not valid UTF-8".into())
+/// An address or host name: something printable that a file can hold without quotes.
+fn address(word: &[u8]) -> Option<String> {
+    let is_plain = |byte: &u8| byte.is_ascii_graphic() && !b"\"'\\".contains(byte);
+    let text = std::str::from_utf8(word).ok()?;
+    (!word.is_empty() && word.iter().all(is_plain)).then(|| text.to_owned())
 }
 
 fn join<T: ToString>(items: &[T]) -> String {
@@ -65,8 +68,8 @@ pub(super) const BIND: Structured = Structured {
         if words.len() > BIND_ADDRESSES_MAX {
             return Err("Too many bind addresses specified.".into());
         }
-        let addresses = unless_empty(words).iter().map(|word| utf8(word).map(String::from));
-        settings.bind = addresses.collect::<Result<_, _>>()?;
+        let addresses: Option<_> = unless_empty(words).iter().map(|word| address(word)).collect();
+        settings.bind = addresses.ok_or("Failed to bind to specified addresses.")?;
         Ok(())
     },
     lines: |settings, defaults| match settings.bind.as_slice() {
@@ -133,7 +136,6 @@ pub(super) const OUTPUT_BUFFER_LIMITS: Structured = Structured {
 
 /// Classes that are not named keep their limits.
 fn set_output_buffer_limits(settings: &mut Settings, words: &[&[u8]]) -> Result<(), String> {
-    let words = unless_empty(words);
     if !words.len().is_multiple_of(4) {
         return Err("Wrong number of arguments in buffer limit configuration.".into());
     }
@@ -259,12 +261,12 @@ pub(super) const REPLICA_OF: Structured = Structured {
         None => Vec::new(),
     },
     set: |settings, words| {
-        settings.replicaof = match unless_empty(words) {
-            [] => None,
+        settings.replicaof = match words {
             [no, one] if no.eq_ignore_ascii_case(b"no") && one.eq_ignore_ascii_case(b"one") => None,
             [host, port] => {
                 let port = parse_lenient_integer(port).and_then(|port| port.try_into().ok());
-                Some((utf8(host)?.to_owned(), port.ok_or("Invalid master port")?))
+                let port = port.ok_or("Invalid master port")?;
+                Some((address(host).ok_or("Invalid master host")?, port))
             }
             _ => return Err("wrong number of arguments".into()),
         };

@@ -39,6 +39,10 @@ pub use settings::Settings;
 /// The range into which `hz` is brought, as in Redis.
 const HZ: std::ops::RangeInclusive<u32> = 1..=500;
 
+/// The answer to `daemonize yes`: a fork would lose the rings and threads.
+const NO_DAEMON: &str = "daemonize is not supported: run shoal under systemd \
+    or another supervisor, or in the background of your shell";
+
 /// A name in an error is cut off here: it is the client's text.
 const NAME_SHOWN_BYTES_MAX: usize = 128;
 
@@ -167,7 +171,7 @@ impl Config {
             let (parameter, _) = lookup(name.as_bytes()).ok_or_else(|| format!("no '{name}'"))?;
             parameter.set(&mut config, &split_value(parameter, value.as_bytes()))?;
         }
-        config.settle();
+        config.settle()?;
         Ok(config)
     }
 
@@ -206,7 +210,7 @@ impl Config {
             let words = split_value(parameter, value);
             parameter.set(&mut config, &words).map_err(|reason| SetError::failed(name, reason))?;
         }
-        config.settle();
+        config.settle().map_err(|reason| SetError::failed("daemonize", reason))?;
         let mut hooks: Vec<(Apply, &'static str)> = Vec::new();
         for (parameter, name) in chosen {
             let Some(apply) = parameter.apply else { continue };
@@ -249,6 +253,12 @@ impl Config {
         Ok(chosen)
     }
 
+    /// The same with fewer clients, where the limit of open files does not allow more.
+    pub fn with_maxclients(mut self, maxclients: u32) -> Config {
+        self.settings.maxclients = maxclients;
+        self
+    }
+
     /// One sentence for each parameter or directive that was given a meaning which the server does
     /// not honour; the server logs them when it starts.
     pub fn warnings(&self) -> Vec<String> {
@@ -261,9 +271,13 @@ impl Config {
         reserved.chain(self.directives.iter().map(Directive::warning)).collect()
     }
 
-    /// Brings values that are hints into their range.
-    fn settle(&mut self) {
+    /// Ends a change: brings hints into their range, and refuses what no later line has taken back.
+    fn settle(&mut self) -> Result<(), String> {
         self.settings.hz = self.settings.hz.clamp(*HZ.start(), *HZ.end());
+        match self.daemonize {
+            true => Err(NO_DAEMON.into()),
+            false => Ok(()),
+        }
     }
 }
 
@@ -310,9 +324,11 @@ fn names() -> impl Iterator<Item = (&'static Parameter, &'static str)> {
     })
 }
 
-/// The words of a value given in one piece, as to CONFIG SET: single spaces part them.
+/// The words of a value given in one piece, as to CONFIG SET: single spaces part them, and an
+/// empty value has none.
 fn split_value<'a>(parameter: &Parameter, value: &'a [u8]) -> Vec<&'a [u8]> {
     match parameter.kind.takes_many_words() {
+        true if value.is_empty() => Vec::new(),
         true => value.split(|byte| *byte == b' ').collect(),
         false => vec![value],
     }

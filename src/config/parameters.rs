@@ -205,8 +205,7 @@ pub const PARAMETERS: &[Parameter] = &[
     switch("crash-memcheck-enabled", "yes", CRASH_REPORTS).doc("Test the memory after a crash."),
     switch("daemonize", "no", field!(daemonize))
         .immutable()
-        .check(checks::never_daemonize)
-        .doc("Always 'no': a supervisor keeps the server in the background."),
+        .doc("Must end up 'no': a supervisor keeps the server in the background."),
     integer("databases", 1, INT_MAX, "16", field!(databases))
         .immutable()
         .doc("Number of databases for SELECT."),
@@ -393,7 +392,7 @@ pub const PARAMETERS: &[Parameter] = &[
     switch("replica-serve-stale-data", "yes", REPLICATION)
         .alias("slave-serve-stale-data")
         .doc("Answer although the primary is out of reach."),
-    list("replicaof", "", lists::REPLICA_OF)
+    list("replicaof", "no one", lists::REPLICA_OF)
         .alias("slaveof")
         .immutable()
         .reserved(NO_REPLICATION)

@@ -114,6 +114,7 @@ fn hex_digit(digit: u8) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::collection::vec;
     use proptest::prelude::*;
 
     fn check(line: &str, expected: Option<&[&str]>) {
@@ -140,14 +141,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn split_undoes_quote(words in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..20), 0..5)) {
+        fn split_undoes_quote(words in vec(vec(any::<u8>(), 0..20), 0..5)) {
             let line = words.iter().map(|word| quote(word)).collect::<Vec<_>>().join(&b' ');
             prop_assert!(line.iter().all(|byte| (b' '..=b'~').contains(byte)));
             prop_assert_eq!(split(&line), Some(words));
         }
 
         #[test]
-        fn split_never_panics(line in prop::collection::vec(any::<u8>(), 0..60)) {
+        fn split_never_panics(line in vec(any::<u8>(), 0..60)) {
             let _ = split(&line);
         }
     }

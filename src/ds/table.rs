@@ -408,7 +408,7 @@ fn next_stamp(stamp: u64) -> u64 {
     const BLOCK: u64 = 1 << 20;
     static BLOCKS: AtomicU64 = AtomicU64::new(0);
     let next = stamp + 1;
-    if stamp == 0 || next % BLOCK == 0 {
+    if stamp == 0 || next.is_multiple_of(BLOCK) {
         BLOCKS.fetch_add(1, Ordering::Relaxed) * BLOCK + 1
     } else {
         next

@@ -6,7 +6,7 @@
 use bytes::Bytes;
 
 use super::error::CmdError;
-use super::parse::Span;
+use super::parse::{BIG_BULK_LEN_MIN, Span};
 use crate::base::{hash, num};
 
 /// A key and its hash, computed once per command and used by routing, locks and the table.
@@ -68,10 +68,13 @@ impl<'a> Args<'a> {
     #[inline]
     pub fn at(&self, index: usize) -> &'a [u8] {
         let span = self.spans[index];
-        match span.external_index() {
-            None => &self.input[span.start as usize..][..span.len as usize],
-            Some(external) => &self.external[external],
-        }
+        span.in_input(self.input).unwrap_or_else(|| self.elsewhere(span))
+    }
+
+    #[cold]
+    fn elsewhere(&self, span: Span) -> &'a [u8] {
+        let index = span.external_index().expect("a span lies in the input or in a buffer");
+        &self.external[index]
     }
 
     /// The argument at `index`, if there is one.
@@ -82,7 +85,11 @@ impl<'a> Args<'a> {
     /// The buffer of the argument at `index` if it was received into one of its own, to be kept without a copy.
     #[inline]
     pub fn owned(&self, index: usize) -> Option<Bytes> {
-        self.spans[index].external_index().map(|external| self.external[external].clone())
+        let span = self.spans[index];
+        if span.len() < BIG_BULK_LEN_MIN || span.in_input(self.input).is_some() {
+            return None;
+        }
+        span.external_index().map(|external| self.external[external].clone())
     }
 
     /// The key at `index`.
@@ -115,10 +122,6 @@ impl<'a> Args<'a> {
         Reader { args: *self, next: start }
     }
 
-    /// Position of every argument, for sending some of them elsewhere.
-    pub fn span(&self, index: usize) -> Span {
-        self.spans[index]
-    }
 }
 
 /// Reads options one after the other.

@@ -4,5 +4,8 @@
 //! length that a peer sent. Nothing in `resp/` knows a command, a key or a socket: it turns bytes
 //! into positions of arguments, and values into bytes.
 
+pub mod args;
+pub mod error;
+pub mod out;
 pub mod parse;
 pub mod skip;

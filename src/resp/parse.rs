@@ -66,8 +66,9 @@ impl Span {
     const ELSEWHERE: u32 = 1 << 31;
     const EXTERNAL: u32 = 1 << 30;
 
+    /// The argument of `len` bytes at `start` of the input.
     #[inline]
-    fn input(start: usize, len: u32) -> Span {
+    pub fn input(start: usize, len: u32) -> Span {
         debug_assert!(start <= INPUT_MAX);
         Span { start: start as u32, len }
     }
@@ -97,6 +98,15 @@ impl Span {
             return None;
         }
         Some(&input[self.start as usize..self.start as usize + self.len as usize])
+    }
+
+    /// The number of the caller's own buffer that holds the argument, if one does.
+    #[inline]
+    pub fn external_index(self) -> Option<usize> {
+        match self.place() {
+            Place::External(index) => Some(index),
+            _ => None,
+        }
     }
 
     /// Says where the argument lies.

@@ -6,6 +6,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsRawFd, FromRawFd};
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -116,14 +117,14 @@ impl Acceptor {
         if self.process.clients.load(Ordering::Relaxed) >= config.maxclients as usize {
             return self.refuse(socket, TOO_MANY);
         }
-        let peer = peer_of(&socket, &config.unixsocket);
+        let peer = peer_of(&socket, config.unixsocket.as_deref());
         let local = peer.unix || peer.ip.is_some_and(is_loopback);
-        if config.protected_mode && config.requirepass.is_empty() && !local {
+        if config.protected_mode && config.requirepass.as_bytes().is_empty() && !local {
             return self.refuse(socket, DENIED);
         }
         if !peer.unix && config.tcp_keepalive > 0 {
-            let time = Duration::from_secs(config.tcp_keepalive as u64);
-            let third = Duration::from_secs((config.tcp_keepalive as u64 / 3).max(1));
+            let time = Duration::from_secs(u64::from(config.tcp_keepalive));
+            let third = Duration::from_secs((u64::from(config.tcp_keepalive) / 3).max(1));
             let keepalive =
                 TcpKeepalive::new().with_time(time).with_interval(third).with_retries(3);
             let _ = socket.set_tcp_keepalive(&keepalive);
@@ -148,11 +149,11 @@ fn is_loopback(ip: IpAddr) -> bool {
     }
 }
 
-fn peer_of(socket: &Socket, unix_path: &str) -> Peer {
+fn peer_of(socket: &Socket, unix_path: Option<&Path>) -> Peer {
     let name = |address: io::Result<socket2::SockAddr>| address.ok().and_then(|a| a.as_socket());
     let text = |address: Option<SocketAddr>| match address {
         Some(address) => address.to_string(),
-        None => format!("{unix_path}:0"),
+        None => format!("{}:0", unix_path.unwrap_or(Path::new("")).display()),
     };
     let (peer, local) = (name(socket.peer_addr()), name(socket.local_addr()));
     Peer {

@@ -414,22 +414,20 @@ fn push_send(ring: &mut Ring, number: u32, socket: &mut Socket) {
 impl Sending {
     /// The unsent parts in order, at most [`PARTS_MAX`] of them.
     fn parts_from(&self) -> Vec<libc::iovec> {
-        let mut parts = Vec::with_capacity(PARTS_MAX);
+        let mut parts = Vec::with_capacity(PARTS_MAX.min(2 * self.shared.len() + 1));
         let (mut skip, mut from) = (self.sent, 0);
         let mut add = |part: &[u8]| {
-            let part = &part[skip.min(part.len())..];
-            if !part.is_empty() && parts.len() < PARTS_MAX {
-                parts.push(libc::iovec {
-                    iov_base: part.as_ptr().cast_mut().cast(),
-                    iov_len: part.len(),
-                });
+            let skipped = skip.min(part.len());
+            skip -= skipped;
+            let rest = &part[skipped..];
+            if !rest.is_empty() && parts.len() < PARTS_MAX {
+                let iov_base = rest.as_ptr().cast_mut().cast();
+                parts.push(libc::iovec { iov_base, iov_len: rest.len() });
             }
         };
         for (at, value) in &self.shared {
-            for part in [&self.bytes[from..*at], value] {
-                add(part);
-                skip -= skip.min(part.len());
-            }
+            add(&self.bytes[from..*at]);
+            add(value);
             from = *at;
         }
         add(&self.bytes[from..]);

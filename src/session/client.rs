@@ -79,7 +79,7 @@ impl Client {
             lib_version: RefCell::default(),
             database: Cell::new(0),
             protocol: Cell::new(Protocol::Resp2),
-            authenticated: Cell::new(core.config().requirepass.is_empty()),
+            authenticated: Cell::new(core.config().requirepass.as_bytes().is_empty()),
             no_evict: Cell::new(false),
             no_touch: Cell::new(false),
             reply: Cell::new(ReplyMode::On),

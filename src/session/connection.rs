@@ -26,7 +26,7 @@ use crate::limits;
 use crate::resp::args::Args;
 use crate::resp::error::CmdError;
 use crate::resp::out::Out;
-use crate::resp::parse::{BigBulk, Limits, Parsed as Outcome, Parser, Span};
+use crate::resp::parse::{BigBulk, Limits, Parsed as Outcome, Parser, Place, ProtocolError, Span};
 use crate::shard::execute;
 use crate::shard::message::{Batch, CoreId};
 
@@ -90,11 +90,10 @@ impl Session {
     /// Applies settings and permissions to the parser.
     pub fn retune(&mut self) {
         let config = self.core.config();
-        let max = config.proto_max_bulk_len as usize;
-        self.parser.set_limits(if self.client.authenticated.get() {
-            Limits::authenticated(max)
-        } else {
-            Limits::unauthenticated(max)
+        self.parser.set_limits(Limits {
+            bulk_len_max: config.proto_max_bulk_len as usize,
+            authenticated: self.client.authenticated.get(),
+            ..Limits::default()
         });
     }
 
@@ -221,7 +220,7 @@ impl Session {
                     };
                 }
                 Outcome::Error(error) => {
-                    self.protocol_error(&error);
+                    self.protocol_error(error);
                     return (input.len(), Step::Close);
                 }
                 Outcome::Command { .. } if *budget == 0 => return (at, Step::Yield),
@@ -240,11 +239,9 @@ impl Session {
         let (mut at, database) = (at, self.client.database.get() as usize);
         loop {
             let first = scratch.spans.len();
-            let outcome = self.parser.next(&input[at..], &mut scratch.spans);
-            let Outcome::Command { consumed } = outcome else {
-                scratch.spans.truncate(first);
-                return (at, outcome);
-            };
+            let outcome = self.parser.next(&input[at..], &mut scratch.one);
+            let Outcome::Command { consumed } = outcome else { return (at, outcome) };
+            self.keep_spans(scratch);
             let spans = (first as u32, scratch.spans.len() as u32);
             if spans.0 < spans.1 {
                 let args = self.args(input, at, &scratch.spans[first..]);
@@ -263,6 +260,22 @@ impl Session {
                 }
                 return (at, outcome);
             }
+        }
+    }
+
+    /// Moves the spans of one command to those of the group; what the parser unescaped moves to a buffer of its own.
+    #[inline]
+    fn keep_spans(&mut self, scratch: &mut Scratch) {
+        for span in &scratch.one {
+            let kept = match span.place() {
+                Place::Unescaped(range) => {
+                    let bytes = Bytes::copy_from_slice(&self.parser.unescaped()[range]);
+                    self.external.push(bytes);
+                    Span::external(self.external.len() - 1, span.len())
+                }
+                Place::Input(_) | Place::External(_) => *span,
+            };
+            scratch.spans.push(kept);
         }
     }
 
@@ -610,7 +623,9 @@ impl Session {
         self.link.set_stalled(false);
     }
 
-    fn protocol_error(&mut self, error: &CmdError) {
+    fn protocol_error(&mut self, error: ProtocolError) {
+        let text = error.message();
+        let error = &CmdError::owned(format!("ERR {}", String::from_utf8_lossy(&text)));
         add(&self.core.sessions.protocol_errors, 1);
         self.core.count_error(error);
         tracing::debug!(client = self.client.id, error = %error.text(), "protocol error");

@@ -102,6 +102,7 @@ pub(super) struct Parsed {
 /// Buffers that every session of the core uses in turn.
 #[derive(Default)]
 pub(super) struct Scratch {
+    pub one: Vec<Span>,
     pub spans: Vec<Span>,
     pub group: Vec<Parsed>,
 }
@@ -169,9 +170,9 @@ fn tuned(config: &Config) -> Tuned {
         samples: config.maxmemory_samples as usize,
         query_buffer_max: config.client_query_buffer_limit as usize,
         output: OutputLimit {
-            hard: normal.hard,
-            soft: normal.soft,
-            soft_ms: normal.soft_seconds as Millis * 1000,
+            hard: normal.hard_bytes,
+            soft: normal.soft_bytes,
+            soft_ms: Millis::from(normal.soft_seconds) * 1000,
         },
     }
 }
@@ -196,7 +197,8 @@ fn tuning(config: &Config) -> Tuning {
 }
 
 fn policy(config: &Config) -> Policy {
-    Policy::parse(&config.maxmemory_policy).expect("the parameter table lists the policies")
+    let name = config.maxmemory_policy.name();
+    Policy::parse(name).expect("the parameter table lists the policies")
 }
 
 impl Core {
@@ -640,7 +642,7 @@ impl Core {
     /// Closes clients that were idle for longer than `timeout`, and those over their soft output limit for too long.
     pub fn check_clients(&self) {
         let config = self.config();
-        let idle_max = config.timeout * 1000;
+        let idle_max = Millis::from(config.timeout) * 1000;
         let now = self.now();
         let late = |client: &&Rc<Client>| {
             let idle = idle_max > 0 && now - client.last_active.get() > idle_max;

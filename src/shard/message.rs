@@ -215,14 +215,15 @@ impl Batch {
         for position in positions {
             let span = match args.owned(position) {
                 Some(buffer) => {
+                    let len = buffer.len();
                     self.external.push(buffer);
-                    Span::external(self.external.len() - 1)
+                    Span::external(self.external.len() - 1, len)
                 }
                 None => {
                     let bytes = args.at(position);
-                    let start = self.bytes.len() as u32;
+                    let start = self.bytes.len();
                     self.bytes.extend_from_slice(bytes);
-                    Span { start, len: bytes.len() as u32 }
+                    Span::input(start, bytes.len() as u32)
                 }
             };
             self.spans.push(span);

@@ -9,10 +9,10 @@ use std::cell::{Cell, RefCell};
 use std::ops::Range;
 
 use super::change::{Change, Changes, Effect, Event};
-use super::entry::{Entry, Value, ValueRef};
+use super::entry::{Entry, EntryRef, Value, ValueRef};
 use crate::base::prng::Prng;
 use crate::base::time::Millis;
-use crate::ds::table::{Position, Table};
+use crate::ds::table::{Position, Remains, Table};
 use crate::resp::args::Key;
 
 /// A numbered database of this shard.
@@ -79,7 +79,9 @@ pub struct Db {
     pub changes: Changes,
     pub tuning: Tuning,
     /// Tables taken out by FLUSHALL and FLUSHDB, freed in slices.
-    pub(super) graveyard: Vec<Table<Entry>>,
+    graveyard: Vec<Remains<Entry>>,
+    /// Entries in them.
+    graveyard_len: usize,
 }
 
 impl Db {
@@ -106,6 +108,7 @@ impl Db {
             changes: Changes::default(),
             tuning,
             graveyard: Vec::new(),
+            graveyard_len: 0,
         }
     }
 
@@ -236,12 +239,12 @@ impl Db {
     }
 
     /// The entry at `key` without any trace of the look: for TTL, TYPE, OBJECT, DEBUG.
-    pub fn peek(&self, key: Key<'_>) -> Option<&Entry> {
+    pub fn peek(&self, key: Key<'_>) -> Option<EntryRef<'_>> {
         self.live(key)
     }
 
     #[inline]
-    fn live(&self, key: Key<'_>) -> Option<&Entry> {
+    fn live(&self, key: Key<'_>) -> Option<EntryRef<'_>> {
         let database = &self.databases[self.selected];
         let entry = database.table.get(self.find(key)?);
         if entry.expiry().is_some_and(|at| at <= self.now) {
@@ -252,7 +255,7 @@ impl Db {
     }
 
     #[inline]
-    fn touch(&self, entry: &Entry) {
+    fn touch(&self, entry: EntryRef<'_>) {
         let access = if self.tuning.frequency {
             super::evict::touched_frequency(self, entry.access())
         } else {
@@ -293,7 +296,7 @@ impl Db {
 
     /// Calls `visit` with every live key of the selected database in one scan step; returns the next cursor, 0 at the
     /// end. Guarantee: a key that exists during the whole scan is visited at least once.
-    pub fn scan(&self, cursor: u64, mut visit: impl FnMut(&Entry)) -> u64 {
+    pub fn scan(&self, cursor: u64, mut visit: impl FnMut(EntryRef<'_>)) -> u64 {
         let now = self.now;
         self.databases[self.selected].table.scan(cursor, |entry| {
             if entry.expiry().is_none_or(|at| at > now) {
@@ -303,13 +306,13 @@ impl Db {
     }
 
     /// Calls `visit` with every live key of the selected database.
-    pub fn for_each(&self, mut visit: impl FnMut(&Entry)) {
-        let live = |entry: &&Entry| entry.expiry().is_none_or(|at| at > self.now);
+    pub fn for_each(&self, mut visit: impl FnMut(EntryRef<'_>)) {
+        let live = |entry: &EntryRef<'_>| entry.expiry().is_none_or(|at| at > self.now);
         self.databases[self.selected].table.iter().filter(live).for_each(&mut visit);
     }
 
     /// Calls `visit` with every live key of one cluster slot of the selected database.
-    pub fn for_each_in_slot(&self, slot: u16, mut visit: impl FnMut(&Entry)) {
+    pub fn for_each_in_slot(&self, slot: u16, mut visit: impl FnMut(EntryRef<'_>)) {
         let (prefix, now) = (u64::from(slot) << 50, self.now);
         self.databases[self.selected].table.for_prefix(prefix, 14, |entry| {
             if entry.expiry().is_none_or(|at| at > now) {
@@ -319,7 +322,7 @@ impl Db {
     }
 
     /// A live key drawn at random from the selected database, every key being equally likely.
-    pub fn random(&self) -> Option<&Entry> {
+    pub fn random(&self) -> Option<EntryRef<'_>> {
         let table = &self.databases[self.selected].table;
         let mut prng = self.prng.borrow_mut();
         // A database of expired keys only must not loop for ever: after many draws any key will do.
@@ -334,33 +337,40 @@ impl Db {
 
     /// Empties one database. Its memory is given back in slices by [`Db::free_some`].
     pub fn flush(&mut self, index: usize) {
-        let database = std::mem::take(&mut self.databases[index]);
+        let database = &mut self.databases[index];
         let keys = database.table.len();
-        if keys > 0 {
-            self.graveyard.push(database.table);
-            let (number, now) = (index as u16, self.now);
-            self.changes.report(|| Change {
-                database: number,
-                key: Box::default(),
-                time: now,
-                event: Event::generic("flush"),
-                effect: Effect::Request,
-            });
+        if keys == 0 {
+            return;
         }
+        self.graveyard.push(database.table.take());
+        self.graveyard_len += keys;
+        (database.volatile, database.sweep_at) = (0, 0);
+        let (number, now) = (index as u16, self.now);
+        self.changes.report(|| Change {
+            database: number,
+            key: Box::default(),
+            time: now,
+            event: Event::generic("flush"),
+            effect: Effect::Request,
+        });
     }
 
     /// Frees up to `entries` entries of flushed databases; false when nothing is left to free.
     pub fn free_some(&mut self, entries: usize) -> bool {
-        let Some(table) = self.graveyard.last_mut() else { return false };
-        if table.free_some(entries) {
+        let Some(remains) = self.graveyard.last_mut() else { return false };
+        self.graveyard_len = self.graveyard_len.saturating_sub(entries);
+        if remains.free_some(entries) {
             self.graveyard.pop();
+        }
+        if self.graveyard.is_empty() {
+            self.graveyard_len = 0;
         }
         true
     }
 
-    /// Entries of flushed databases that still occupy memory.
+    /// About how many entries of flushed databases still occupy memory.
     pub fn lazy_free_pending(&self) -> usize {
-        self.graveyard.iter().map(Table::len).sum()
+        self.graveyard_len
     }
 
     /// Exchanges two databases.
@@ -400,20 +410,20 @@ impl Write<'_, '_> {
     }
 
     #[inline]
-    fn entry(&self) -> Option<&Entry> {
+    fn entry(&self) -> Option<EntryRef<'_>> {
         self.at.map(|at| self.db.databases[self.db.selected].table.get(at))
     }
 
     /// The value, if the key exists.
     #[inline]
     pub fn value(&self) -> Option<ValueRef<'_>> {
-        self.entry().map(Entry::value)
+        self.entry().map(EntryRef::value)
     }
 
     /// When the key expires, in milliseconds since the Unix epoch.
     #[inline]
     pub fn expiry(&self) -> Option<Millis> {
-        self.entry().and_then(Entry::expiry)
+        self.entry().and_then(EntryRef::expiry)
     }
 
     /// Counts a hit or a miss and marks the key as accessed, as a reading command does.
@@ -441,7 +451,7 @@ impl Write<'_, '_> {
 
     fn overwrite(&mut self, at: Position, value: Value<'_>, expiry: Expiry) {
         let database = &mut self.db.databases[self.db.selected];
-        database.table.get_mut(at).set_value(value);
+        database.table.update(at, |entry| entry.set_value(value));
         match expiry {
             Expiry::Keep => {}
             Expiry::Never => self.put_expiry(at, None),
@@ -457,7 +467,7 @@ impl Write<'_, '_> {
             Expiry::Keep | Expiry::Never => None,
         };
         let entry = Entry::new(self.key.bytes, value, expiry);
-        entry.set_access(super::evict::initial_access(self.db));
+        entry.view().set_access(super::evict::initial_access(self.db));
         let database = &mut self.db.databases[self.db.selected];
         let at = database.table.insert(self.key.hash, entry);
         if let Some(time) = expiry {
@@ -469,14 +479,13 @@ impl Write<'_, '_> {
 
     fn put_expiry(&mut self, at: Position, expiry: Option<Millis>) {
         let database = &mut self.db.databases[self.db.selected];
-        let entry = database.table.get_mut(at);
-        match (entry.expiry().is_some(), expiry.is_some()) {
+        match (database.table.get(at).expiry().is_some(), expiry.is_some()) {
             (false, false) => return,
             (false, true) => database.volatile += 1,
             (true, false) => database.volatile -= 1,
             (true, true) => {}
         }
-        entry.set_expiry(expiry);
+        database.table.update(at, |entry| entry.set_expiry(expiry));
         if let Some(time) = expiry {
             database.table.lower_due(at, time.max(0) as u64);
         }
@@ -492,7 +501,7 @@ impl Write<'_, '_> {
     /// Changes a string in place; the key must exist and hold a string.
     pub fn edit(&mut self, event: Event, change: impl FnOnce(&mut Entry)) {
         let at = self.at.expect("only an existing key is edited");
-        change(self.db.databases[self.db.selected].table.get_mut(at));
+        self.db.databases[self.db.selected].table.update(at, change);
         self.changed(event, Effect::Request);
     }
 
@@ -501,7 +510,7 @@ impl Write<'_, '_> {
         let Some(at) = self.at.take() else { return false };
         let database = &mut self.db.databases[self.db.selected];
         let entry = database.table.remove(at, self.key.hash);
-        database.volatile -= usize::from(entry.expiry().is_some());
+        database.volatile -= usize::from(entry.view().expiry().is_some());
         drop(entry);
         self.changed(event, Effect::Removed);
         true

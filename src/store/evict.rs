@@ -10,7 +10,7 @@
 
 use super::change::Event;
 use super::db::Db;
-use super::entry::Entry;
+use super::entry::EntryRef;
 use crate::base::time::Millis;
 use crate::resp::args::Key;
 
@@ -88,12 +88,12 @@ fn lfu_minutes(now: Millis) -> u32 {
 }
 
 /// Seconds since the last access (OBJECT IDLETIME).
-pub fn idle_seconds(entry: &Entry, now: Millis) -> u32 {
+pub fn idle_seconds(entry: EntryRef<'_>, now: Millis) -> u32 {
     lru_clock(now).wrapping_sub(entry.access()) & ACCESS_MASK
 }
 
 /// The access counter as it stands now, decayed (OBJECT FREQ).
-pub fn frequency(entry: &Entry, db: &Db) -> u8 {
+pub fn frequency(entry: EntryRef<'_>, db: &Db) -> u8 {
     decayed(db, entry.access()) as u8
 }
 
@@ -170,7 +170,7 @@ impl Db {
     }
 
     /// The higher, the better it goes.
-    fn score(&self, policy: Policy, entry: &Entry) -> u64 {
+    fn score(&self, policy: Policy, entry: EntryRef<'_>) -> u64 {
         match policy {
             Policy::Lru { .. } => u64::from(idle_seconds(entry, self.now())),
             Policy::Lfu { .. } => u64::from(255 - decayed(self, entry.access()).min(255)),

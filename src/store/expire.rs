@@ -8,6 +8,7 @@
 
 use super::change::{Change, Effect, Event};
 use super::db::Db;
+use super::entry::EntryRef;
 use crate::ds::table::Sweep;
 
 /// What one step did.
@@ -35,15 +36,15 @@ impl Db {
         }
         let mut removed: Vec<Box<[u8]>> = Vec::new();
         let mut count = 0;
-        database.table.sweep_segment(segment, |entry| match entry.expiry() {
+        let judge = |entry: EntryRef<'_>| match entry.expiry() {
             None => Sweep::Keep(u64::MAX),
             Some(at) if at > now => Sweep::Keep(at as u64),
-            Some(_) => {
-                count += 1;
-                if listening {
-                    removed.push(entry.key().into());
-                }
-                Sweep::Remove
+            Some(_) => Sweep::Remove,
+        };
+        database.table.sweep_segment(segment, judge, |entry| {
+            count += 1;
+            if listening {
+                removed.push(entry.view().key().into());
             }
         });
         database.volatile -= count;

@@ -40,7 +40,7 @@ impl Fixture {
         let mut out = Out::new(self.protocol);
         let (mut input, mut spans) = (Vec::new(), Vec::new());
         for arg in argv {
-            spans.push(Span { start: input.len() as u32, len: arg.len() as u32 });
+            spans.push(Span::input(input.len(), arg.len() as u32));
             input.extend_from_slice(arg);
         }
         let args = Args::new(&input, &spans, &[]);
