@@ -138,12 +138,7 @@ fn fit_files(config: Config, cores: usize) -> Config {
     config.with_maxclients(fits as u32)
 }
 
-fn identity(
-    config: &Config,
-    cores: usize,
-    ring_features: String,
-    clock: &SystemClock,
-) -> Identity {
+fn identity(config: &Config, cores: usize, ring_features: String, clock: &SystemClock) -> Identity {
     let path = |path: Option<&std::path::Path>| {
         path.map(|path| path.display().to_string()).unwrap_or_default()
     };

@@ -34,9 +34,8 @@ impl Layout {
 
     /// The slots of `core`.
     pub fn slots_of(self, core: u16) -> Range<u16> {
-        let first = |core: u16| {
-            (u32::from(core) * u32::from(SLOTS)).div_ceil(u32::from(self.cores)) as u16
-        };
+        let first =
+            |core: u16| (u32::from(core) * u32::from(SLOTS)).div_ceil(u32::from(self.cores)) as u16;
         first(core)..first(core + 1)
     }
 }

@@ -6,9 +6,8 @@
 
 pub mod alloc;
 pub mod hash;
-pub mod num;
-pub mod alloc;
 pub mod layout;
+pub mod num;
 pub mod prng;
 pub mod seams;
 pub mod time;

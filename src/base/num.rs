@@ -50,5 +50,9 @@ fn parse_digits(digits: &[u8]) -> Option<u64> {
     Some(value)
 }
 /// stand-in
-pub fn parse_u64(b: &[u8]) -> Option<u64> { std::str::from_utf8(b).ok()?.parse().ok() }
-pub fn write_f64(out: &mut Vec<u8>, v: f64) { out.extend_from_slice(v.to_string().as_bytes()) }
+pub fn parse_u64(b: &[u8]) -> Option<u64> {
+    std::str::from_utf8(b).ok()?.parse().ok()
+}
+pub fn write_f64(out: &mut Vec<u8>, v: f64) {
+    out.extend_from_slice(v.to_string().as_bytes())
+}

@@ -1,7 +1,9 @@
 //! stand-in
 pub struct Prng(u64);
 impl Prng {
-    pub fn new(seed: u64) -> Prng { Prng(seed) }
+    pub fn new(seed: u64) -> Prng {
+        Prng(seed)
+    }
     pub fn next_u64(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;

@@ -121,7 +121,6 @@ impl<'a> Args<'a> {
     pub fn reader(&self, start: usize) -> Reader<'a> {
         Reader { args: *self, next: start }
     }
-
 }
 
 /// Reads options one after the other.

@@ -163,10 +163,7 @@ impl Ring {
 
 /// Interrupted, or the completion queue wants to be emptied first: come again.
 fn is_transient(error: &io::Error) -> bool {
-    matches!(
-        error.raw_os_error(),
-        Some(libc::EINTR | libc::ETIME | libc::EBUSY | libc::EAGAIN)
-    )
+    matches!(error.raw_os_error(), Some(libc::EINTR | libc::ETIME | libc::EBUSY | libc::EAGAIN))
 }
 
 /// The buffers that the kernel fills on multishot receive, and the ring in which it finds the free ones.

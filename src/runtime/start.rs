@@ -57,7 +57,9 @@ pub fn listen(config: &Config, cores: usize) -> Result<Listening, Refusal> {
         listen_unix(&mut listening, path, config)?;
     }
     if listening.addresses.is_empty() {
-        return Err(Refusal("configured to not listen anywhere: set port or unixsocket".to_owned()));
+        return Err(Refusal(
+            "configured to not listen anywhere: set port or unixsocket".to_owned(),
+        ));
     }
     Ok(listening)
 }
@@ -259,8 +261,7 @@ fn wait_for_stop(process: &Process) {
     let period = libc::timespec { tv_sec: 0, tv_nsec: 50_000_000 };
     loop {
         // SAFETY: the set and the period are initialised; no information is asked for.
-        let signal =
-            unsafe { libc::sigtimedwait(&stop_signals(), std::ptr::null_mut(), &period) };
+        let signal = unsafe { libc::sigtimedwait(&stop_signals(), std::ptr::null_mut(), &period) };
         if signal > 0 {
             tracing::warn!(signal, "received a signal, shutting down");
             return;

@@ -65,6 +65,8 @@ pub struct Session {
     /// Large arguments of that command, received into buffers of their own.
     external: Vec<Bytes>,
     wave: Option<Box<Wave>>,
+    /// Version of the settings that the parser works by.
+    tuned: u64,
     /// Set by a handler that wants the connection closed after its reply.
     pub closing: bool,
 }
@@ -81,6 +83,7 @@ impl Session {
             carry: Vec::new(),
             external: Vec::new(),
             wave: None,
+            tuned: 0,
             closing: false,
         };
         session.retune();
@@ -90,6 +93,7 @@ impl Session {
     /// Applies settings and permissions to the parser.
     pub fn retune(&mut self) {
         let config = self.core.config();
+        self.tuned = self.core.config_version();
         self.parser.set_limits(Limits {
             bulk_len_max: config.proto_max_bulk_len as usize,
             authenticated: self.client.authenticated.get(),
@@ -107,6 +111,9 @@ impl Session {
     /// Works until there is nothing to do, then waits for what is missing. False at the end.
     async fn turn(&mut self) -> bool {
         self.client.last_active.set(self.core.now());
+        if self.tuned != self.core.config_version() {
+            self.retune();
+        }
         let step = self.work();
         if self.closing || matches!(step, Step::Close) {
             self.finish_wave().await;

@@ -25,11 +25,11 @@ use crate::coordinate::hop::Hops;
 use crate::limits;
 use crate::resp::error::CmdError;
 use crate::resp::parse::Span;
-use crate::shard::{digest, execute};
 use crate::shard::message::{
     Batch, ClientFilter, CoreId, Message, Request, Response, Settings, Ticket,
 };
 use crate::shard::stats::{CommandStats, CoreStats, KeyspaceStats};
+use crate::shard::{digest, execute};
 use crate::store::db::{Db, Tuning};
 use crate::store::evict::Policy;
 
@@ -272,6 +272,9 @@ impl Core {
             return;
         }
         self.config_version.set(version);
+        if config.requirepass.as_bytes().is_empty() {
+            self.clients.borrow().values().for_each(|client| client.authenticated.set(true));
+        }
         self.shards.db.borrow_mut().tuning = tuning(&config);
         self.tuned.set(tuned(&config));
         *self.config.borrow_mut() = config;
@@ -452,7 +455,9 @@ impl Core {
                 self.configure(settings);
                 Response::Done
             }
-            Request::Digest => Response::Digests(digest::keyspace(&mut self.shards.db.borrow_mut())),
+            Request::Digest => {
+                Response::Digests(digest::keyspace(&mut self.shards.db.borrow_mut()))
+            }
             Request::ActiveExpire(active) => {
                 self.active_expire.set(active);
                 Response::Done
@@ -485,8 +490,10 @@ impl Core {
     }
 
     fn set_pause(&self, until: Millis, writes_only: bool) {
-        let pause = Pause { until, writes_only };
-        self.pause.set((until > self.now()).then_some(pause));
+        // A pause that stands is never cut short by another, only by its end or CLIENT UNPAUSE.
+        let standing = self.pause.get().map_or(0, |pause| pause.until);
+        let until = if until == 0 { 0 } else { until.max(standing) };
+        self.pause.set((until > self.now()).then_some(Pause { until, writes_only }));
     }
 
     /// Counts an error answered by the command with this id.

@@ -31,19 +31,27 @@ pub struct HostCommand {
     pub spec: Spec,
     pub run: HostRun,
     pub subcommands: &'static [HostCommand],
+    /// Subcommands that work on the keyspace.
+    pub data: &'static [&'static Command],
     /// True for a container that is a command of its own as well: COMMAND.
     pub runs_alone: bool,
 }
 
 /// Ends the row of a host command.
 pub const fn host(spec: Spec, run: HostRun) -> HostCommand {
-    HostCommand { spec, run, subcommands: &[], runs_alone: false }
+    HostCommand { spec, run, subcommands: &[], data: &[], runs_alone: false }
 }
 
 impl HostCommand {
     /// Makes the row a container.
     pub const fn subcommands(mut self, rows: &'static [HostCommand]) -> HostCommand {
         self.subcommands = rows;
+        self
+    }
+
+    /// Adds subcommands that work on the keyspace, as MEMORY has them.
+    pub const fn data(mut self, rows: &'static [&'static Command]) -> HostCommand {
+        self.data = rows;
         self
     }
 }
@@ -126,6 +134,9 @@ impl Table {
             for sub in command.subcommands {
                 table.add(Row::Host(sub), Some(id));
             }
+            for sub in command.data {
+                table.add(Row::Data(sub), Some(id));
+            }
         }
         table
     }
@@ -201,8 +212,8 @@ fn hash(name: &[u8]) -> usize {
         bytes[..part.len()].copy_from_slice(part);
         u64::from_le_bytes(bytes) & 0xdfdf_dfdf_dfdf_dfdf
     };
-    let mixed = (word(0) ^ word(8).rotate_left(23) ^ name.len() as u64)
-        .wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mixed =
+        (word(0) ^ word(8).rotate_left(23) ^ name.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     (mixed >> 53) as usize % INDEX
 }
 

@@ -4,8 +4,8 @@
 //! where its request stood.
 
 use crate::command::spec::Command;
-use crate::coordinate::hop::Hop;
 use crate::coordinate::gather::Shards;
+use crate::coordinate::hop::Hop;
 use crate::resp::args::Args;
 use crate::resp::out::Out;
 use crate::shard::message::{Batch, Conditions, CoreId, Request, Response};

@@ -10,7 +10,7 @@
 use sha1::{Digest as _, Sha1};
 
 use crate::store::db::Db;
-use crate::store::entry::{Entry, ValueRef};
+use crate::store::entry::{EntryRef, ValueRef};
 
 /// A SHA-1 sum, or several combined.
 pub type Digest = [u8; 20];
@@ -33,7 +33,7 @@ fn mix(digest: &mut Digest, data: &[u8]) {
     *digest = Sha1::digest(*digest).into();
 }
 
-fn mix_value(digest: &mut Digest, entry: &Entry) {
+fn mix_value(digest: &mut Digest, entry: EntryRef<'_>) {
     mix(digest, &STRING_TYPE.to_be_bytes());
     match entry.value() {
         ValueRef::Int(number) => mix(digest, itoa::Buffer::new().format(number).as_bytes()),
@@ -46,7 +46,7 @@ fn mix_value(digest: &mut Digest, entry: &Entry) {
 }
 
 /// The digest of what a key holds; of its expiry it counts that there is one.
-pub fn value(entry: &Entry) -> Digest {
+pub fn value(entry: EntryRef<'_>) -> Digest {
     let mut digest = Digest::default();
     mix_value(&mut digest, entry);
     digest

@@ -257,12 +257,7 @@ impl Batch {
     }
 }
 
-fn args_of<'a>(
-    call: &Call,
-    bytes: &'a [u8],
-    spans: &'a [Span],
-    external: &'a [Bytes],
-) -> Args<'a> {
+fn args_of<'a>(call: &Call, bytes: &'a [u8], spans: &'a [Span], external: &'a [Bytes]) -> Args<'a> {
     let spans = &spans[call.spans.0 as usize..call.spans.1 as usize];
     Args::new(bytes, spans, external).with_hash(call.key_at.into(), call.hash)
 }

@@ -60,9 +60,9 @@ impl Policy {
         match self {
             Policy::NoEviction => false,
             Policy::Ttl => true,
-            Policy::Lru { volatile }
-            | Policy::Lfu { volatile }
-            | Policy::Random { volatile } => volatile,
+            Policy::Lru { volatile } | Policy::Lfu { volatile } | Policy::Random { volatile } => {
+                volatile
+            }
         }
     }
 }
@@ -76,11 +76,7 @@ pub(super) fn lru_clock(now: Millis) -> u32 {
 /// The access field of a new key.
 #[inline]
 pub(super) fn initial_access(db: &Db) -> u32 {
-    if db.tuning.frequency {
-        lfu_minutes(db.now()) << 8 | LFU_INITIAL
-    } else {
-        lru_clock(db.now())
-    }
+    if db.tuning.frequency { lfu_minutes(db.now()) << 8 | LFU_INITIAL } else { lru_clock(db.now()) }
 }
 
 fn lfu_minutes(now: Millis) -> u32 {
