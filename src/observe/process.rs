@@ -37,6 +37,14 @@ impl Figures {
     }
 }
 
+/// The processor that runs this thread, which is pinned to it.
+pub fn current_cpu() -> u16 {
+    let stat = file("/proc/thread-self/stat");
+    let behind_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+    let cpu = behind_name.split_ascii_whitespace().nth(36).and_then(|cpu| cpu.parse().ok());
+    cpu.unwrap_or(0)
+}
+
 #[expect(clippy::disallowed_methods, reason = "files of /proc are made by the kernel when read")]
 fn file(path: &str) -> String {
     std::fs::read_to_string(path).unwrap_or_default()

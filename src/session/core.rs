@@ -23,6 +23,7 @@ use crate::config::{Apply, Config};
 use crate::coordinate::gather::Shards;
 use crate::coordinate::hop::Hops;
 use crate::limits;
+use crate::observe::process;
 use crate::resp::error::CmdError;
 use crate::resp::parse::Span;
 use crate::shard::message::{
@@ -548,6 +549,7 @@ impl Core {
         let (sessions, turns) = (&self.sessions, &self.turns);
         let mut stats = CoreStats {
             core: self.me().0,
+            cpu: process::current_cpu(),
             requests: sessions.requests.get(),
             connections_received: turns.connections_received.get(),
             connections_rejected: turns.connections_rejected.get(),

@@ -62,7 +62,7 @@ pub fn keyspace(db: &mut Db) -> Vec<Option<Digest>> {
             let mut one = Digest::default();
             mix(&mut one, entry.key());
             mix_value(&mut one, entry);
-            xor_with(all.get_or_insert_default(), &one);
+            xor(all.get_or_insert_default(), &one);
         });
         all
     });
