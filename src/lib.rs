@@ -2,7 +2,8 @@
 //!
 //! Read the layers from the bottom up; each knows only those above it in this list:
 //!
-//! - [`base`]: bytes, numbers, hashes, time, and the seams to the outside world. Depends on nothing.
+//! - [`base`]: bytes, numbers, hashes, time, and the seams to the outside world. Depends on
+//!   nothing.
 //! - [`config`]: every parameter, declared once. [`resp`]: the protocol, both ways. [`ds`]: data
 //!   structures without Redis semantics and without I/O.
 //! - [`store`]: one shard's keyspace. Knows no command, no client, no file.

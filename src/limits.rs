@@ -12,9 +12,11 @@ pub const LENT_MAX: usize = 4;
 pub const GROUP: usize = 32;
 /// Commands one connection may run before the others of its core get their turn.
 pub const TURN_COMMANDS: usize = 512;
-/// Unsent output of one client above which its commands wait, where no `client-output-buffer-limit` says less.
+/// Unsent output of one client above which its commands wait, where no `client-output-buffer-limit`
+/// says less.
 pub const OUTPUT_PAUSE: usize = 256 * 1024 * 1024;
-/// Output of more than this is reported to the session while it is being sent, so that limits see it.
+/// Output of more than this is reported to the session while it is being sent, so that limits see
+/// it.
 pub const UNSENT_REPORT: usize = 64 * 1024;
 /// A large argument's buffer grows by at least this much.
 pub const BIG_RECEIVE_STEP: usize = 256 * 1024;

@@ -122,7 +122,8 @@ fn choose_cpus(config: &Config) -> Result<Vec<usize>, Refusal> {
     Ok(candidates.into_iter().cycle().take(count.max(1)).collect())
 }
 
-/// Raises the limit of open files to what `maxclients` needs, or lowers `maxclients` to what is granted.
+/// Raises the limit of open files to what `maxclients` needs, or lowers `maxclients` to what is
+/// granted.
 fn fit_files(config: Config, cores: usize) -> Config {
     let own = SPARE_FILES + FILES_PER_CORE * cores as u64;
     let wanted = u64::from(config.maxclients) + own;

@@ -1,9 +1,10 @@
 //! Where a key lives: its cluster slot, and the 64-bit hash by which tables find it.
 //!
 //! Invariant: the top 14 bits of [`key_hash`] are the key's slot, so whatever is ordered by hash is
-//! ordered by slot first, and a slot's keys are one contiguous range of the hash space. The lower 50
-//! bits come from ahash under a seed drawn once per process, so a client cannot aim at collisions
-//! inside a slot. Hashes therefore never leave the process; slots may, as they are Redis Cluster's.
+//! ordered by slot first, and a slot's keys are one contiguous range of the hash space. The lower
+//! 50 bits come from ahash under a seed drawn once per process, so a client cannot aim at
+//! collisions inside a slot. Hashes therefore never leave the process; slots may, as they are Redis
+//! Cluster's.
 //!
 //! Deliberately absent: which core owns a slot. That is a table which can change; this cannot.
 
@@ -26,7 +27,8 @@ pub fn slot(key: &[u8]) -> u16 {
 }
 
 /// Returns the part of `key` that decides its slot: what stands between the first `{` and the first
-/// `}` after it, if that is not empty, else the whole key (Redis Cluster specification, "Hash tags").
+/// `}` after it, if that is not empty, else the whole key (Redis Cluster specification, "Hash
+/// tags").
 #[inline]
 pub fn hashtag(key: &[u8]) -> &[u8] {
     match find_open_brace(key) {
@@ -112,9 +114,9 @@ fn hashtag_after(key: &[u8], open: usize) -> &[u8] {
 
 /// CRC-16/XMODEM: polynomial 0x1021, no reflection, initial value and final xor zero.
 ///
-/// A CRC is linear, so eight bytes can be looked up independently and the results xored: `TABLES[k]`
-/// holds the CRC of each byte with `k` zero bytes behind it (Kounavis and Berry, "Novel Table
-/// Lookup-Based Algorithms for High-Performance CRC Generation", 2008: slicing-by-8).
+/// A CRC is linear, so eight bytes can be looked up independently and the results xored:
+/// `TABLES[k]` holds the CRC of each byte with `k` zero bytes behind it (Kounavis and Berry, "Novel
+/// Table Lookup-Based Algorithms for High-Performance CRC Generation", 2008: slicing-by-8).
 #[inline]
 fn crc16(bytes: &[u8]) -> u16 {
     let (words, tail) = bytes.as_chunks::<8>();

@@ -5,6 +5,8 @@
 //! returning `None` or an error value.
 
 pub mod alloc;
+pub mod extended;
+pub mod glob;
 pub mod hash;
 pub mod layout;
 pub mod num;

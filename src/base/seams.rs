@@ -14,7 +14,8 @@ pub trait Buffers {
     fn give_back(&self, id: u16);
 }
 
-/// Received bytes that are not consumed yet: lent by the receiver, or copied out so that its buffer is free again.
+/// Received bytes that are not consumed yet: lent by the receiver, or copied out so that its buffer
+/// is free again.
 pub struct Chunk {
     source: Source,
     start: u32,
@@ -27,7 +28,8 @@ enum Source {
 }
 
 impl Chunk {
-    /// The first `len` bytes of buffer `id`, lent out by `home`; it goes home when the chunk is dropped.
+    /// The first `len` bytes of buffer `id`, lent out by `home`; it goes home when the chunk is
+    /// dropped.
     pub fn lent(home: Rc<dyn Buffers>, id: u16, len: usize) -> Chunk {
         Chunk { source: Source::Lent { home, id }, start: 0, end: len as u32 }
     }

@@ -1,9 +1,10 @@
 //! Deadlines of one core, in milliseconds: cron, client timeouts, pauses, blocked clients.
 //!
-//! An ordered map rather than a timing wheel: deadlines are exact to the millisecond, the next one is
-//! its first key, and a core holds at most one per waiting client.
+//! An ordered map rather than a timing wheel: deadlines are exact to the millisecond, the next one
+//! is its first key, and a core holds at most one per waiting client.
 //!
-//! Invariant: an armed timer wakes its task once, not before its deadline; a dropped one wakes nobody.
+//! Invariant: an armed timer wakes its task once, not before its deadline; a dropped one wakes
+//! nobody.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;

@@ -1,6 +1,7 @@
 //! What each keyspace command means: rows of data and small pure functions.
 //!
-//! Invariant: nothing here sees a client, a socket, a file or a clock; time comes with the keyspace.
+//! Invariant: nothing here sees a client, a socket, a file or a clock; time comes with the
+//! keyspace.
 
 pub mod generic;
 pub mod spec;

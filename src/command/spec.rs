@@ -1,8 +1,9 @@
-//! What a command declares: one `const` row, read by COMMAND, the arity gate, ACL, the router, statistics and the journal.
+//! What a command declares: one `const` row, read by COMMAND, the arity gate, ACL, the router,
+//! statistics and the journal.
 //!
-//! Invariant: a row is the only place where a fact about a command stands. Flags that follow from the
-//! shape (`readonly`, `write`) are derived, so they cannot lie; [`verify`] rejects at compile time a
-//! row whose keys and handler disagree.
+//! Invariant: a row is the only place where a fact about a command stands. Flags that follow from
+//! the shape (`readonly`, `write`) are derived, so they cannot lie; [`verify`] rejects at compile
+//! time a row whose keys and handler disagree.
 
 use crate::resp::args::Args;
 use crate::resp::error::CmdResult;
@@ -153,8 +154,8 @@ pub enum Keys {
     Range { first: u8, last: i8, step: u8, access: Access },
     /// A count at `count_at`, followed by that many keys, one every `step` arguments.
     Counted { count_at: u8, step: u8, access: Access },
-    /// After a keyword that is searched from position `from` (from the end when negative): every argument to the end
-    /// that belongs to the first 1/`limit` part (`limit` 0: all).
+    /// After a keyword that is searched from position `from` (from the end when negative): every
+    /// argument to the end that belongs to the first 1/`limit` part (`limit` 0: all).
     After { keyword: &'static str, from: i8, last: i8, step: u8, limit: u8, access: Access },
     /// Positions that only code can find; `sink` is called with each.
     Custom(fn(&Args<'_>, sink: &mut dyn FnMut(usize)), Access),
@@ -188,22 +189,26 @@ pub enum Fold {
     Sum,
     /// Every shard answers OK, and so does the whole.
     AllOk,
-    /// Each shard answers an array with one element per key of its own; elements return to the order of the keys.
+    /// Each shard answers an array with one element per key of its own; elements return to the
+    /// order of the keys.
     InOrder,
     /// Each shard answers an array; they are joined.
     Concat,
-    /// Each shard answers an array of its number of keys and one of them (or null); one is drawn with those weights.
+    /// Each shard answers an array of its number of keys and one of them (or null); one is drawn
+    /// with those weights.
     Draw,
 }
 
-/// What phase one of a two-phase command learned on one shard: moved between cores, then given to every shard's commit.
+/// What phase one of a two-phase command learned on one shard: moved between cores, then given to
+/// every shard's commit.
 pub type Parcel = Option<Box<dyn std::any::Any + Send + Sync>>;
 
 /// Phase one: looks, and copies out what phase two needs. Cannot write, so giving up is free.
 pub type Collect = fn(&Db, &Args<'_>) -> Result<Parcel, crate::resp::error::CmdError>;
 
-/// Phase two: runs on every shard that owns one of the keys ([`Db::owns`] says which) with the parcels of all, in
-/// the order of shards. The reply that counts is the one of the shard that owns the first key.
+/// Phase two: runs on every shard that owns one of the keys ([`Db::owns`] says which) with the
+/// parcels of all, in the order of shards. The reply that counts is the one of the shard that owns
+/// the first key.
 pub type Commit = fn(&mut Db, &Args<'_>, &[Parcel], &mut Out) -> CmdResult;
 
 /// The closed set of shapes that keyspace commands have.
@@ -241,7 +246,8 @@ pub enum Log {
     Never,
     /// The command as the client sent it, if the keyspace changed.
     AsIs,
-    /// What the handler emitted: the request itself would not repeat (relative expiry, random choice).
+    /// What the handler emitted: the request itself would not repeat (relative expiry, random
+    /// choice).
     Effects,
 }
 
@@ -253,7 +259,8 @@ pub struct Spec {
     pub arity: Arity,
     pub group: Group,
     pub flags: Flags,
-    /// ACL categories beyond those derived from group and flags (`@dangerous`, `@keyspace`), lower case without `@`.
+    /// ACL categories beyond those derived from group and flags (`@dangerous`, `@keyspace`), lower
+    /// case without `@`.
     pub acl: &'static [&'static str],
     pub keys: &'static [Keys],
     pub summary: &'static str,
@@ -280,7 +287,8 @@ pub struct Command {
     pub log: Log,
     /// [`Spec::single_key`] where the whole command is one hop, else 0.
     pub single_key: u8,
-    /// Rows of a container command such as OBJECT; the container itself then runs only without a known subcommand.
+    /// Rows of a container command such as OBJECT; the container itself then runs only without a
+    /// known subcommand.
     pub subcommands: &'static [Command],
 }
 

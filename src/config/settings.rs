@@ -16,8 +16,8 @@ use super::kind::Value;
 /// configuration: that is [`Config::default`](super::Config).
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Settings {
-    /// Addresses to listen on. `*` is every IPv4, `::*` every IPv6 address; a leading `-` allows it
-    /// to be absent.
+    /// Addresses to listen on. `*` is every IPv4, `::*` every IPv6 address; a leading `-` allows
+    /// it to be absent.
     pub bind: Vec<String>,
     /// TCP port; 0 for none.
     pub port: u16,

@@ -112,7 +112,8 @@ fn split(whole: &Batch, plan: &Plan) -> Vec<(CoreId, Box<Batch>)> {
     plan.shares.iter().map(|(core, positions)| (*core, part(positions))).collect()
 }
 
-/// Sends each part to its core, runs the local one meanwhile, and returns them answered in the same order.
+/// Sends each part to its core, runs the local one meanwhile, and returns them answered in the same
+/// order.
 async fn exchange(shards: &Shards, parts: Vec<(CoreId, Box<Batch>)>) -> Vec<Box<Batch>> {
     let mut local = None;
     let mut away = Vec::with_capacity(parts.len());

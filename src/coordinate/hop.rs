@@ -3,8 +3,8 @@
 //! A coordinator puts requests into its outbox, one per target core; the runtime (or the simulator)
 //! carries each outbox away once per turn and brings responses back through [`Hops::arrived`].
 //!
-//! Invariant: a ticket is answered at most once, by the core it was sent to. A coordinator that goes
-//! away before its answer does leaves nothing behind: the answer is dropped when it comes.
+//! Invariant: a ticket is answered at most once, by the core it was sent to. A coordinator that
+//! goes away before its answer does leaves nothing behind: the answer is dropped when it comes.
 
 use std::cell::{Cell, RefCell};
 use std::future::Future;
@@ -68,7 +68,8 @@ impl Hops {
         self.staged.get()
     }
 
-    /// Empties the outboxes: `carry` is called for each core that has messages, and may leave some behind.
+    /// Empties the outboxes: `carry` is called for each core that has messages, and may leave some
+    /// behind.
     pub fn carry(&self, mut carry: impl FnMut(CoreId, &mut Vec<Message>)) {
         let mut left = false;
         for (core, outbox) in self.outbox.iter().enumerate() {
@@ -120,8 +121,8 @@ impl Hops {
         self.free.set(Some(index));
     }
 
-    /// Takes in a response. Returns false if nobody waits for it (its coordinator is gone, or it is no answer to a
-    /// question that stands).
+    /// Takes in a response. Returns false if nobody waits for it (its coordinator is gone, or it is
+    /// no answer to a question that stands).
     pub fn arrived(&self, ticket: Ticket, response: Response) -> bool {
         let waker = {
             let mut places = self.places.borrow_mut();

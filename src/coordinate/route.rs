@@ -31,8 +31,8 @@ pub struct KeyPosition {
     pub access: Access,
 }
 
-/// Calls `found` for every key argument. Arguments that do not fit the declaration (a count that is no number) yield
-/// no key: the handler will answer the error.
+/// Calls `found` for every key argument. Arguments that do not fit the declaration (a count that is
+/// no number) yield no key: the handler will answer the error.
 pub fn for_each_key(spec: &Spec, args: &Args<'_>, mut found: impl FnMut(KeyPosition)) {
     for keys in spec.keys {
         let access = keys.access();

@@ -55,9 +55,10 @@
 //!
 //! - Fagin et al., "Extendible hashing" (1979): the directory nests instead of doubling for skewed
 //!   ranges, empty ranges have no page, and directories shrink.
-//! - Lu et al., "Dash" (VLDB 2020): leading bits, segments and fingerprints are theirs. Displacement
-//!   is plain probing inside the segment in place of balanced insert, stash buckets and
-//!   displacement chains: at this fill it touches as few lines, and one rule serves find and scan.
+//! - Lu et al., "Dash" (VLDB 2020): leading bits, segments and fingerprints are theirs.
+//!   Displacement is plain probing inside the segment in place of balanced insert, stash buckets
+//!   and displacement chains: at this fill it touches as few lines, and one rule serves find and
+//!   scan.
 //! - F14 (Facebook, 2019): the overflow counter is theirs; it saturates and then sticks until the
 //!   segment is split.
 //!

@@ -82,7 +82,8 @@ impl<'a> Args<'a> {
         (index < self.len()).then(|| self.at(index))
     }
 
-    /// The buffer of the argument at `index` if it was received into one of its own, to be kept without a copy.
+    /// The buffer of the argument at `index` if it was received into one of its own, to be kept
+    /// without a copy.
     #[inline]
     pub fn owned(&self, index: usize) -> Option<Bytes> {
         let span = self.spans[index];

@@ -5,7 +5,8 @@
 
 use std::borrow::Cow;
 
-/// Why a command was refused. The first word of [`CmdError::text`] is the error code that clients match on.
+/// Why a command was refused. The first word of [`CmdError::text`] is the error code that clients
+/// match on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CmdError {
     /// An option is unknown, doubled or out of place.

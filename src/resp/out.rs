@@ -1,16 +1,16 @@
 //! The reply sink: values encoded as RESP2 or RESP3 bytes in the order they are written.
 //!
-//! Invariant: what [`Out`] holds is always a sequence of whole replies and of the open prefix of the
-//! one being written; a failed command is undone with [`Out::mark`] and [`Out::rewind`]. Large values
-//! are not copied: they are kept as shared buffers with the offset at which they belong.
+//! Invariant: what [`Out`] holds is always a sequence of whole replies and of the open prefix of
+//! the one being written; a failed command is undone with [`Out::mark`] and [`Out::rewind`]. Large
+//! values are not copied: they are kept as shared buffers with the offset at which they belong.
 
 use bytes::Bytes;
 
 use super::error::CmdError;
 use crate::base::num;
 
-/// Values of at least this many bytes are shared with the reply instead of copied into it. Below it a
-/// copy is cheaper than the additional vector element in the send.
+/// Values of at least this many bytes are shared with the reply instead of copied into it. Below it
+/// a copy is cheaper than the additional vector element in the send.
 pub const SHARE_MIN: usize = 32 * 1024;
 
 /// The protocol version a client has chosen with HELLO.
@@ -137,8 +137,9 @@ impl Out {
         self.bytes.extend_from_slice(encoded);
     }
 
-    /// Appends the part `start..end` (offsets into `other.encoded()`) of another sink, its shared values with it. A
-    /// shared value that belongs exactly at `end` is not part of it: it is followed by its line end.
+    /// Appends the part `start..end` (offsets into `other.encoded()`) of another sink, its shared
+    /// values with it. A shared value that belongs exactly at `end` is not part of it: it is
+    /// followed by its line end.
     pub fn append_range(&mut self, other: &Out, start: usize, end: usize) {
         let first = other.shared.partition_point(|(at, _)| *at < start);
         let base = self.bytes.len();

@@ -1,8 +1,8 @@
 //! Incremental parser of requests: RESP multibulk and inline commands, without copying arguments.
 //!
 //! [`Parser::next`] reads one command from the front of a connection's input buffer and says where
-//! its arguments lie. A command that is there as a whole is parsed in one pass over local variables;
-//! only an unfinished one is remembered in the parser.
+//! its arguments lie. A command that is there as a whole is parsed in one pass over local
+//! variables; only an unfinished one is remembered in the parser.
 //!
 //! Invariants:
 //! - The result depends on the bytes alone, never on how they were split into reads.
@@ -10,12 +10,12 @@
 //!   all, however slowly the bytes arrive.
 //! - What a client can make the parser allocate is bounded by the bytes it really sent.
 //!
-//! Behaviour, limits and error texts are those of Redis 7.0 (`networking.c`), oddities included: the
-//! byte after a header's CR and the two bytes after an argument are skipped unread, a line that holds
-//! a NUL never ends, and the type byte of an argument is only looked at once its line is complete.
-//! Two things Redis leaves to the sizes of its reads are settled here: a line is too long exactly if
-//! its terminator is not among its first `inline_max + 1` bytes, and one command takes at most
-//! [`INPUT_MAX`] bytes of input.
+//! Behaviour, limits and error texts are those of Redis 7.0 (`networking.c`), oddities included:
+//! the byte after a header's CR and the two bytes after an argument are skipped unread, a line that
+//! holds a NUL never ends, and the type byte of an argument is only looked at once its line is
+//! complete. Two things Redis leaves to the sizes of its reads are settled here: a line is too long
+//! exactly if its terminator is not among its first `inline_max + 1` bytes, and one command takes
+//! at most [`INPUT_MAX`] bytes of input.
 //!
 //! Deliberately absent: what a command means, and any use of the bytes of an argument.
 
@@ -293,10 +293,11 @@ impl Parser {
 
     /// Parses one command at the front of `input`, and fills `spans` with one span per argument.
     ///
-    /// After `Incomplete` the caller presents the same bytes again at the front of `input`, with more
-    /// behind them; the buffer may have moved. After `Command` it presents what follows the consumed
-    /// bytes. After `Error` only [`Parser::reset`] makes sense. Spans in [`Place::Unescaped`] are
-    /// valid until the next call. The vectors behind `spans` and the parser may be swapped.
+    /// After `Incomplete` the caller presents the same bytes again at the front of `input`, with
+    /// more behind them; the buffer may have moved. After `Command` it presents what follows
+    /// the consumed bytes. After `Error` only [`Parser::reset`] makes sense. Spans in
+    /// [`Place::Unescaped`] are valid until the next call. The vectors behind `spans` and the
+    /// parser may be swapped.
     #[inline]
     pub fn next(&mut self, input: &[u8], spans: &mut Vec<Span>) -> Parsed {
         spans.clear();
@@ -312,20 +313,21 @@ impl Parser {
         }
     }
 
-    /// While a command is incomplete within an argument of at least [`BIG_BULK_LEN_MIN`] bytes: where
-    /// it lies, so that the caller may receive it straight into a buffer of its own.
+    /// While a command is incomplete within an argument of at least [`BIG_BULK_LEN_MIN`] bytes:
+    /// where it lies, so that the caller may receive it straight into a buffer of its own.
     ///
     /// A caller that does so moves what follows `start` out of the input, receives the rest of the
-    /// argument and the two bytes after it elsewhere, calls [`Parser::big_bulk_done`], and then goes
-    /// on with an input in which argument and CRLF never were. A caller that does not just appends.
+    /// argument and the two bytes after it elsewhere, calls [`Parser::big_bulk_done`], and then
+    /// goes on with an input in which argument and CRLF never were. A caller that does not just
+    /// appends.
     pub fn big_bulk(&self) -> Option<BigBulk> {
         let len = self.progress.bulk_len? as usize;
         (len >= BIG_BULK_LEN_MIN).then_some(BigBulk { start: self.progress.position, len })
     }
 
-    /// Tells the parser that the argument which [`Parser::big_bulk`] offers, and its CRLF, were taken
-    /// from the stream. It gets the span `Span::external(index, len)`, where `index` counts such
-    /// arguments of the command from zero.
+    /// Tells the parser that the argument which [`Parser::big_bulk`] offers, and its CRLF, were
+    /// taken from the stream. It gets the span `Span::external(index, len)`, where `index`
+    /// counts such arguments of the command from zero.
     ///
     /// # Panics
     /// If [`Parser::big_bulk`] offers nothing.
@@ -547,8 +549,8 @@ impl Parser {
     }
 }
 
-/// Parses a canonical decimal of at most nine digits with CR and one more byte behind it; returns its
-/// value and the length of all that. `None` leaves the decision to the slow path.
+/// Parses a canonical decimal of at most nine digits with CR and one more byte behind it; returns
+/// its value and the length of all that. `None` leaves the decision to the slow path.
 #[inline(always)]
 fn short_number(bytes: &[u8]) -> Option<(u32, usize)> {
     const DIGITS_MAX: usize = 9;
@@ -576,9 +578,9 @@ enum LineEnd {
     TooFar,
 }
 
-/// Finds the `terminator` of the line that starts at `start` and was searched up to `scanned`. It is
-/// too far if it is not among the first `line_max + 1` bytes. Redis searches with `strchr`, so a NUL
-/// hides whatever follows it.
+/// Finds the `terminator` of the line that starts at `start` and was searched up to `scanned`. It
+/// is too far if it is not among the first `line_max + 1` bytes. Redis searches with `strchr`, so a
+/// NUL hides whatever follows it.
 fn find_line_end(
     terminator: u8,
     input: &[u8],

@@ -1,8 +1,8 @@
 //! Finds where a reply ends, without looking at what it says.
 //!
 //! Replies that several cores encoded are merged in request order, so the merger must cut each
-//! core's bytes into values. Invariant: time is linear in the bytes and memory constant, whatever the
-//! nesting: what is still to come is a number, not a stack.
+//! core's bytes into values. Invariant: time is linear in the bytes and memory constant, whatever
+//! the nesting: what is still to come is a number, not a stack.
 //!
 //! Deliberately absent: the streamed types of the RESP3 specification (`$?`, `*?`), which neither
 //! Redis nor Shoal sends, and any check of what a line or a string holds.

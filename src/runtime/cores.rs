@@ -1,13 +1,13 @@
 //! The loop of one core: everything it does, in the order in which it does it.
 //!
-//! A turn: send what the sessions wrote, carry messages to other cores, sleep in the ring if there is
-//! nothing to do, take in completions and messages, fire timers, and let the session tasks run. The
-//! sessions are tasks of the core's glommio executor; this driver is one too, and yields to them once
-//! per turn.
+//! A turn: send what the sessions wrote, carry messages to other cores, sleep in the ring if there
+//! is nothing to do, take in completions and messages, fire timers, and let the session tasks run.
+//! The sessions are tasks of the core's glommio executor; this driver is one too, and yields to
+//! them once per turn.
 //!
-//! Invariant: the core sleeps only in [`Ring::submit_and_sleep`], and only after it announced that to
-//! the mesh and found no mail. While file work is in flight it does not sleep there, but gives glommio's
-//! reactor its turn.
+//! Invariant: the core sleeps only in [`Ring::submit_and_sleep`], and only after it announced that
+//! to the mesh and found no mail. While file work is in flight it does not sleep there, but gives
+//! glommio's reactor its turn.
 
 use std::cell::Cell;
 use std::io;

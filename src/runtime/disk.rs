@@ -40,7 +40,8 @@ impl FileWork {
         self.in_flight.get() > 0
     }
 
-    /// Gives glommio's reactor a turn: returns through a real timer, since a yield would not reach it.
+    /// Gives glommio's reactor a turn: returns through a real timer, since a yield would not reach
+    /// it.
     pub async fn poll_reactor(&self) {
         glommio::timer::Timer::new(REACTOR_PERIOD).await;
     }

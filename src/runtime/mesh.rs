@@ -1,9 +1,9 @@
 //! Queues between cores: one bounded single-producer single-consumer queue per ordered pair.
 //!
-//! A core publishes its outboxes once per turn. It wakes a peer only if that peer has announced that
-//! it sleeps: the sleeper stores its announcement and then looks at its queues once more, the sender
-//! publishes and then looks at the announcement, each with a full fence between, so one of them
-//! sees the other (Dekker's argument) and no wake is lost.
+//! A core publishes its outboxes once per turn. It wakes a peer only if that peer has announced
+//! that it sleeps: the sleeper stores its announcement and then looks at its queues once more, the
+//! sender publishes and then looks at the announcement, each with a full fence between, so one of
+//! them sees the other (Dekker's argument) and no wake is lost.
 //!
 //! Invariant: nobody blocks or spins on a peer. What does not fit stays in the sender's outbox.
 
@@ -92,7 +92,8 @@ impl MeshEnd {
         wake.then(|| beacon.ring.load(Ordering::Acquire))
     }
 
-    /// Announces that this core is about to sleep. False if a message has come meanwhile: it must not.
+    /// Announces that this core is about to sleep. False if a message has come meanwhile: it must
+    /// not.
     pub fn announce_sleep(&mut self) -> bool {
         self.beacons[self.me.index()].sleeping.store(true, Ordering::Relaxed);
         fence(Ordering::SeqCst);

@@ -4,8 +4,8 @@
 //! ring's buffers and end up as chunks in the socket's link; a large argument is received into its
 //! own buffer instead. Output is taken from the link once per turn and sent in one operation.
 //!
-//! Invariant: a socket's slot, with all memory that the kernel may touch for it, stays until its last
-//! operation has completed; only then is the descriptor closed and the slot used again.
+//! Invariant: a socket's slot, with all memory that the kernel may touch for it, stays until its
+//! last operation has completed; only then is the descriptor closed and the slot used again.
 
 use std::io;
 use std::os::fd::{IntoRawFd, RawFd};
@@ -167,8 +167,8 @@ impl Net {
         });
     }
 
-    /// Looks after the links that rang: output to send, input to resume, connections to close. And hands the buffers
-    /// that were given back to the kernel.
+    /// Looks after the links that rang: output to send, input to resume, connections to close. And
+    /// hands the buffers that were given back to the kernel.
     pub fn flush(&mut self, ring: &mut Ring) {
         if self.buffers.publish() {
             for number in std::mem::take(&mut self.starved) {
@@ -335,7 +335,8 @@ impl Net {
         self.close_if_done(ring, number);
     }
 
-    /// Closes the socket if its session is done with it, all output is sent and nothing is under way.
+    /// Closes the socket if its session is done with it, all output is sent and nothing is under
+    /// way.
     fn close_if_done(&mut self, ring: &mut Ring, number: u32) {
         let Some(socket) = &mut self.sockets[number as usize] else { return };
         if !socket.link.wants_close() {

@@ -1,7 +1,7 @@
 //! What the machine must offer, asked before anything starts.
 //!
-//! Invariant: after [`check`] has passed, starting cores fails only for lack of memory. Every refusal
-//! is one message that names the cause and the remedy.
+//! Invariant: after [`check`] has passed, starting cores fails only for lack of memory. Every
+//! refusal is one message that names the cause and the remedy.
 
 use std::io;
 

@@ -1,8 +1,9 @@
-//! The core's io_uring: set-up, the receive buffers that the kernel fills, and the one place where a core sleeps.
+//! The core's io_uring: set-up, the receive buffers that the kernel fills, and the one place where
+//! a core sleeps.
 //!
 //! Invariant: the ring is used by the thread that made it (SINGLE_ISSUER), and completions are only
-//! produced while that thread is inside the kernel for this ring (DEFER_TASKRUN). So nothing here is
-//! shared and nothing interrupts a running command.
+//! produced while that thread is inside the kernel for this ring (DEFER_TASKRUN). So nothing here
+//! is shared and nothing interrupts a running command.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -83,8 +84,8 @@ impl Ring {
 
     /// Queues an operation for the next submit.
     ///
-    /// The memory and descriptors it names must stay valid until its last completion; every caller in `net.rs` keeps
-    /// them in the socket's slot, which is not reused before that.
+    /// The memory and descriptors it names must stay valid until its last completion; every caller
+    /// in `net.rs` keeps them in the socket's slot, which is not reused before that.
     #[inline]
     pub fn push(&mut self, entry: squeue::Entry) {
         // SAFETY: the operation's memory outlives it, by the contract above.
@@ -146,7 +147,8 @@ impl Ring {
     /// Registers the receive buffers.
     pub fn provide_buffers(&self) -> io::Result<Rc<BufferRing>> {
         let buffers = BufferRing::map()?;
-        // SAFETY: the mapping lives as long as the ring: the driver owns both and drops the ring first.
+        // SAFETY: the mapping lives as long as the ring: the driver owns both and drops the ring
+        // first.
         unsafe {
             self.uring.submitter().register_buf_ring_with_flags(
                 buffers.entries.as_ptr() as u64,
@@ -166,16 +168,18 @@ fn is_transient(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EINTR | libc::ETIME | libc::EBUSY | libc::EAGAIN))
 }
 
-/// The buffers that the kernel fills on multishot receive, and the ring in which it finds the free ones.
+/// The buffers that the kernel fills on multishot receive, and the ring in which it finds the free
+/// ones.
 ///
-/// Free buffers are handed out last in, first out in batches of one turn, so that a lightly loaded core
-/// keeps using few of them and they stay in its cache.
+/// Free buffers are handed out last in, first out in batches of one turn, so that a lightly loaded
+/// core keeps using few of them and they stay in its cache.
 pub struct BufferRing {
     entries: NonNull<BufRingEntry>,
     memory: NonNull<u8>,
     tail: Cell<u16>,
     returned: RefCell<Vec<u16>>,
-    /// Buffers the kernel has or lent ones; what is missing to [`RECEIVE_BUFFERS`] lies in `returned`.
+    /// Buffers the kernel has or lent ones; what is missing to [`RECEIVE_BUFFERS`] lies in
+    /// `returned`.
     starving: Cell<bool>,
 }
 
@@ -221,7 +225,8 @@ impl BufferRing {
         let mut tail = self.tail.get();
         for id in returned.drain(..) {
             let place = (tail & (RECEIVE_BUFFERS - 1)) as usize;
-            // SAFETY: `place` is below the number of entries; the kernel reads entries only below the published tail.
+            // SAFETY: `place` is below the number of entries; the kernel reads entries only below
+            // the published tail.
             unsafe {
                 let entry = &mut *self.entries.as_ptr().add(place);
                 let address = self.memory.as_ptr().add(id as usize * RECEIVE_BUFFER_SIZE);
@@ -232,7 +237,8 @@ impl BufferRing {
             tail = tail.wrapping_add(1);
         }
         self.tail.set(tail);
-        // SAFETY: the tail lies in the first entry, is aligned for u16, and the kernel only reads it.
+        // SAFETY: the tail lies in the first entry, is aligned for u16, and the kernel only reads
+        // it.
         unsafe {
             let shared = BufRingEntry::tail(self.entries.as_ptr()).cast::<AtomicU16>();
             (*shared).store(tail, Ordering::Release);
@@ -251,7 +257,8 @@ impl Buffers for BufferRing {
     fn bytes(&self, id: u16, start: usize, end: usize) -> &[u8] {
         assert!(id < RECEIVE_BUFFERS && start <= end && end <= RECEIVE_BUFFER_SIZE);
         let at = id as usize * RECEIVE_BUFFER_SIZE + start;
-        // SAFETY: inside the mapping; a lent buffer is not written by the kernel until it is given back.
+        // SAFETY: inside the mapping; a lent buffer is not written by the kernel until it is given
+        // back.
         unsafe { std::slice::from_raw_parts(self.memory.as_ptr().add(at), end - start) }
     }
 
@@ -263,7 +270,8 @@ impl Buffers for BufferRing {
 
 impl Drop for BufferRing {
     fn drop(&mut self) {
-        // SAFETY: both mappings are ours and nothing refers to them any more: chunks hold the ring alive.
+        // SAFETY: both mappings are ours and nothing refers to them any more: chunks hold the ring
+        // alive.
         unsafe {
             libc::munmap(self.entries.as_ptr().cast(), ENTRIES_LEN);
             libc::munmap(self.memory.as_ptr().cast(), MEMORY_LEN);

@@ -111,8 +111,8 @@ fn listen_everywhere(
     address: SocketAddr,
     backlog: i32,
 ) -> io::Result<()> {
-    // The cores share the port with SO_REUSEPORT, which another server of the same user could join unnoticed. A
-    // trial without it fails where anybody else listens.
+    // The cores share the port with SO_REUSEPORT, which another server of the same user could join
+    // unnoticed. A trial without it fails where anybody else listens.
     let trial = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     trial.set_reuse_address(true)?;
     if address.is_ipv6() {
@@ -247,7 +247,8 @@ fn stop_signals() -> libc::sigset_t {
     }
 }
 
-/// Blocks the stop signals in this thread and those it starts, so that only [`wait_for_stop`] sees them.
+/// Blocks the stop signals in this thread and those it starts, so that only [`wait_for_stop`] sees
+/// them.
 fn block_signals() {
     // SAFETY: plain system calls on an initialised set.
     unsafe {

@@ -5,8 +5,8 @@
 //! when the input is used up; replies keep the order of the requests.
 //!
 //! Invariant: replies leave in request order, and commands of one connection run in request order
-//! as far as anybody can tell: whatever needs several cores, or changes the state of the connection,
-//! waits until the wave before it is answered.
+//! as far as anybody can tell: whatever needs several cores, or changes the state of the
+//! connection, waits until the wave before it is answered.
 
 use std::rc::Rc;
 
@@ -64,6 +64,9 @@ pub struct Session {
     carry: Vec<u8>,
     /// Large arguments of that command, received into buffers of their own.
     external: Vec<Bytes>,
+    /// True if `carry` may hold a whole command though nothing more has arrived: its large
+    /// argument is complete.
+    resumes: bool,
     wave: Option<Box<Wave>>,
     /// Version of the settings that the parser works by.
     tuned: u64,
@@ -82,6 +85,7 @@ impl Session {
             parser: Parser::new(Limits::default()),
             carry: Vec::new(),
             external: Vec::new(),
+            resumes: false,
             wave: None,
             tuned: 0,
             closing: false,
@@ -147,7 +151,12 @@ impl Session {
     fn work(&mut self) -> Step {
         let mut budget = limits::TURN_COMMANDS;
         loop {
-            let Some(mut chunk) = self.link.take_chunk() else { return Step::Read };
+            let chunk = if std::mem::take(&mut self.resumes) {
+                Some(Chunk::owned(Vec::new()))
+            } else {
+                self.link.take_chunk()
+            };
+            let Some(mut chunk) = chunk else { return Step::Read };
             let step = if self.carry.is_empty() {
                 let (consumed, step) = self.run(chunk.bytes(), &mut budget);
                 chunk.consume(consumed);
@@ -236,8 +245,8 @@ impl Session {
         }
     }
 
-    /// Parses up to [`limits::GROUP`] commands from `at` on and starts to fetch their buckets. Returns where they end
-    /// and the last outcome.
+    /// Parses up to [`limits::GROUP`] commands from `at` on and starts to fetch their buckets.
+    /// Returns where they end and the last outcome.
     fn parse_group(&mut self, input: &[u8], at: usize, scratch: &mut Scratch) -> (usize, Outcome) {
         scratch.group.clear();
         scratch.spans.clear();
@@ -270,7 +279,8 @@ impl Session {
         }
     }
 
-    /// Moves the spans of one command to those of the group; what the parser unescaped moves to a buffer of its own.
+    /// Moves the spans of one command to those of the group; what the parser unescaped moves to a
+    /// buffer of its own.
     #[inline]
     fn keep_spans(&mut self, scratch: &mut Scratch) {
         for span in &scratch.one {
@@ -351,8 +361,8 @@ impl Session {
         None
     }
 
-    /// The fast path: runs the commands from `index` on that call row `id`, have one key of this core, and need none of
-    /// the gates. Returns how many it ran.
+    /// The fast path: runs the commands from `index` on that call row `id`, have one key of this
+    /// core, and need none of the gates. Returns how many it ran.
     #[inline]
     fn run_plain(
         &mut self,
@@ -395,8 +405,9 @@ impl Session {
             && !self.core.is_special()
     }
 
-    /// Runs one command on the general path; returns a step if the session has to stop for it. After [`Step::Wave`] and
-    /// [`Step::Paused`] the command has not run and must be presented again.
+    /// Runs one command on the general path; returns a step if the session has to stop for it.
+    /// After [`Step::Wave`] and [`Step::Paused`] the command has not run and must be presented
+    /// again.
     fn dispatch(&mut self, core: &Core, parsed: &Parsed, args: &Args<'_>) -> Option<Step> {
         let entry = match self.admit(core, args) {
             Ok(entry) => entry,
@@ -614,6 +625,7 @@ impl Session {
         value.truncate(bulk.len);
         self.external.push(Bytes::from(value));
         self.parser.big_bulk_done();
+        self.resumes = true;
         true
     }
 
@@ -661,7 +673,8 @@ impl Session {
     }
 }
 
-/// True if the client holds more output than its class may, or more than the soft limit for too long.
+/// True if the client holds more output than its class may, or more than the soft limit for too
+/// long.
 pub(super) fn over_output_limit(core: &Core, client: &Client) -> bool {
     let pending = client.link.output_bytes() as u64;
     let limit = core.output_limit();

@@ -287,7 +287,8 @@ impl Core {
         self.now.get()
     }
 
-    /// True if some gate looks at commands of every client: memory is limited, or clients are paused.
+    /// True if some gate looks at commands of every client: memory is limited, or clients are
+    /// paused.
     #[inline]
     pub(super) fn is_special(&self) -> bool {
         self.tuned.get().memory_max > 0 || self.pause.get().is_some()
@@ -605,8 +606,8 @@ impl Core {
         db.select(selected);
     }
 
-    /// Background work of the keyspace for at most `budget_ns`: active expiry, and freeing flushed databases. True if
-    /// there is more to do at once.
+    /// Background work of the keyspace for at most `budget_ns`: active expiry, and freeing flushed
+    /// databases. True if there is more to do at once.
     pub fn maintain(&self, budget_ns: u64) -> bool {
         let end = self.clock.monotonic_nanos() + budget_ns;
         let mut db = self.shards.db.borrow_mut();
@@ -648,7 +649,8 @@ impl Core {
         self.clients.borrow_mut().remove(&client.id);
     }
 
-    /// Closes clients that were idle for longer than `timeout`, and those over their soft output limit for too long.
+    /// Closes clients that were idle for longer than `timeout`, and those over their soft output
+    /// limit for too long.
     pub fn check_clients(&self) {
         let config = self.config();
         let idle_max = Millis::from(config.timeout) * 1000;

@@ -10,8 +10,8 @@ pub struct Panicked;
 
 /// Runs `task`; a panic inside it ends only it.
 ///
-/// What the task shares with others are cells whose borrows end with the unwinding; values in them may be
-/// half-changed only within the task's own connection or the one key it worked on.
+/// What the task shares with others are cells whose borrows end with the unwinding; values in them
+/// may be half-changed only within the task's own connection or the one key it worked on.
 pub async fn survive<T>(task: impl Future<Output = T>) -> Result<T, Panicked> {
     let mut task = pin!(task);
     std::future::poll_fn(|context| {

@@ -1,10 +1,11 @@
-//! The two ends of a connection: the network driver fills one side and empties the other, the session does the reverse.
+//! The two ends of a connection: the network driver fills one side and empties the other, the
+//! session does the reverse.
 //!
-//! Invariant: a link is plain data on one core; neither side calls the other. The driver learns that
-//! there is something to send through the [`Doorbell`], the session that there is something to read
-//! through its waker. Input that nobody consumes and output that nobody reads are bounded by both
-//! sides: the driver stops receiving above [`limits::INPUT_PAUSE`], the session stops working above its
-//! output limit.
+//! Invariant: a link is plain data on one core; neither side calls the other. The driver learns
+//! that there is something to send through the [`Doorbell`], the session that there is something to
+//! read through its waker. Input that nobody consumes and output that nobody reads are bounded by
+//! both sides: the driver stops receiving above [`limits::INPUT_PAUSE`], the session stops working
+//! above its output limit.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -146,7 +147,8 @@ impl Link {
         self.out.borrow_mut()
     }
 
-    /// Says how many bytes the driver holds that the kernel has not taken yet; wakes a session that waits for the drain.
+    /// Says how many bytes the driver holds that the kernel has not taken yet; wakes a session that
+    /// waits for the drain.
     pub fn set_unsent(&self, unsent: usize) -> bool {
         let before = self.unsent.replace(unsent);
         before > 0 && unsent == 0 && self.wake()
@@ -206,7 +208,8 @@ impl Link {
         .await
     }
 
-    /// Receives a large argument of `total` bytes (line end included), of which `arrived` is there already.
+    /// Receives a large argument of `total` bytes (line end included), of which `arrived` is there
+    /// already.
     pub async fn receive_big(&self, arrived: Vec<u8>, total: usize) -> Option<Vec<u8>> {
         *self.big.borrow_mut() = Some(BigReceive { buffer: arrived, total });
         poll_fn(|context| {
@@ -265,7 +268,8 @@ impl Link {
         }
     }
 
-    /// Says whether the session waits for something other than input. While it does, no receive buffer is held.
+    /// Says whether the session waits for something other than input. While it does, no receive
+    /// buffer is held.
     pub fn set_stalled(&self, stalled: bool) {
         self.stalled.set(stalled);
         if stalled {
@@ -303,7 +307,8 @@ impl Link {
         self.ring();
     }
 
-    /// Ends the connection from this side without waiting for output (CLIENT KILL, a limit exceeded).
+    /// Ends the connection from this side without waiting for output (CLIENT KILL, a limit
+    /// exceeded).
     pub fn kill(&self) {
         self.killed.set(true);
         self.ended.set(true);

@@ -1,6 +1,7 @@
 //! The table of all commands: the rows of every family, found by name.
 //!
-//! Invariant: a command exists if and only if a row is listed here; nothing else knows the full list.
+//! Invariant: a command exists if and only if a row is listed here; nothing else knows the full
+//! list.
 
 use std::pin::Pin;
 use std::sync::OnceLock;

@@ -1,7 +1,8 @@
-//! Commands of one connection that are on their way to other cores, and the order of all replies since the first of them.
+//! Commands of one connection that are on their way to other cores, and the order of all replies
+//! since the first of them.
 //!
-//! Invariant: nothing of a wave reaches the client before all of it is answered; then every reply stands
-//! where its request stood.
+//! Invariant: nothing of a wave reaches the client before all of it is answered; then every reply
+//! stands where its request stood.
 
 use crate::command::spec::Command;
 use crate::coordinate::gather::Shards;
@@ -84,7 +85,8 @@ impl Wave {
         }
     }
 
-    /// Sends the batches, waits for all answers and writes all replies to `out` through `deliver`. Returns the batches.
+    /// Sends the batches, waits for all answers and writes all replies to `out` through `deliver`.
+    /// Returns the batches.
     pub async fn answer(mut self: Box<Self>, shards: &Shards) -> Answered {
         self.close_local();
         let batches = std::mem::take(&mut self.batches);

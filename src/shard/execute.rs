@@ -13,8 +13,8 @@ use crate::store::db::Db;
 /// How many commands ahead of the one that runs the buckets are fetched; entries half as many.
 const LOOK_AHEAD: usize = 8;
 
-/// Runs `command` on the shard that holds its keys and writes its reply to `out`. On an error, what was written is
-/// taken back, the error written, and also returned so that it can be counted.
+/// Runs `command` on the shard that holds its keys and writes its reply to `out`. On an error, what
+/// was written is taken back, the error written, and also returned so that it can be counted.
 #[inline]
 pub fn execute(db: &mut Db, command: &Command, args: &Args<'_>, out: &mut Out) -> CmdResult {
     let mark = out.mark();
@@ -44,7 +44,8 @@ pub fn enter(db: &mut Db, conditions: Conditions) {
     db.set_touching(conditions.touching);
 }
 
-/// Runs all calls of a batch, replies into the batch. `failed` hears of each error with the call's place in statistics.
+/// Runs all calls of a batch, replies into the batch. `failed` hears of each error with the call's
+/// place in statistics.
 pub fn run_batch(db: &mut Db, batch: &mut Batch, mut failed: impl FnMut(u16, &CmdError)) {
     enter(db, batch.conditions);
     let database = batch.conditions.database as usize;

@@ -1,7 +1,7 @@
 //! Everything that crosses cores, as a closed list.
 //!
-//! Invariant: no closure, no reference and no handle to another core's state travels; what arrives is
-//! plain data that can be logged, counted and replayed by a simulator. Every request is answered
+//! Invariant: no closure, no reference and no handle to another core's state travels; what arrives
+//! is plain data that can be logged, counted and replayed by a simulator. Every request is answered
 //! exactly once, with the ticket it came with.
 
 use std::sync::Arc;
@@ -153,8 +153,8 @@ pub struct Call {
     hash: u64,
 }
 
-/// Commands of one connection for the keys of one core, with their arguments; comes home with the replies. The box is
-/// used again, so that buffers die where they were made.
+/// Commands of one connection for the keys of one core, with their arguments; comes home with the
+/// replies. The box is used again, so that buffers die where they were made.
 pub struct Batch {
     pub conditions: Conditions,
     pub calls: Vec<Call>,
@@ -201,8 +201,8 @@ impl Batch {
         self.bytes.capacity() + self.replies.encoded().len()
     }
 
-    /// Adds a command with those of its arguments that `positions` names; `hash` belongs to the key at `key_at` (a
-    /// position in the new argument list; 0: none known).
+    /// Adds a command with those of its arguments that `positions` names; `hash` belongs to the key
+    /// at `key_at` (a position in the new argument list; 0: none known).
     pub fn push(
         &mut self,
         command: &'static Command,

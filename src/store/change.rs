@@ -1,4 +1,5 @@
-//! What a write reports: the one stream that the journal, replication, keyspace events and client-side caching read.
+//! What a write reports: the one stream that the journal, replication, keyspace events and
+//! client-side caching read.
 //!
 //! Invariant: every modification of a key yields exactly one [`Change`], made by the guard that did
 //! it; a command that changes nothing yields none.
@@ -34,7 +35,8 @@ pub enum Effect {
     Request,
     /// The key is gone, whatever removed it.
     Removed,
-    /// These words do it: the request itself would not repeat (relative expiry, random choice, floats).
+    /// These words do it: the request itself would not repeat (relative expiry, random choice,
+    /// floats).
     Words(Vec<Box<[u8]>>),
 }
 

@@ -85,7 +85,8 @@ pub struct Db {
 }
 
 impl Db {
-    /// An empty keyspace of `databases` databases for shard `shard` of `shards`, which owns the slots `owned`.
+    /// An empty keyspace of `databases` databases for shard `shard` of `shards`, which owns the
+    /// slots `owned`.
     pub fn new(
         databases: usize,
         shard: u16,
@@ -123,7 +124,8 @@ impl Db {
         self.now = now;
     }
 
-    /// Chooses the database that the following calls mean. `index` must be below [`Db::database_count`].
+    /// Chooses the database that the following calls mean. `index` must be below
+    /// [`Db::database_count`].
     #[inline]
     pub fn select(&mut self, index: usize) {
         debug_assert!(index < self.databases.len());
@@ -162,16 +164,17 @@ impl Db {
 
     /// A number below `bound`, which must not be 0.
     pub fn random_below(&self, bound: u64) -> u64 {
-        self.prng.borrow_mut().next_u64() % bound
+        self.prng.borrow_mut().below(bound)
     }
 
-    /// Sum of the remaining times of up to 20 keys with an expiry in the selected database, and how many there were.
+    /// Sum of the remaining times of up to 20 keys with an expiry in the selected database, and how
+    /// many there were.
     pub fn sample_ttl(&self) -> (u64, u64) {
         let database = &self.databases[self.selected];
         let (mut prng, mut sum, mut count) = (self.prng.borrow_mut(), 0, 0);
         let draws = if database.volatile == 0 { 0 } else { 100 };
         for _ in 0..draws {
-            let Some(at) = database.table.random(&mut || prng.next_u64()) else { break };
+            let Some(at) = database.table.random(&mut || prng.next()) else { break };
             if let Some(expiry) = database.table.get(at).expiry() {
                 sum += (expiry - self.now).max(0) as u64;
                 count += 1;
@@ -294,8 +297,9 @@ impl Db {
         guard
     }
 
-    /// Calls `visit` with every live key of the selected database in one scan step; returns the next cursor, 0 at the
-    /// end. Guarantee: a key that exists during the whole scan is visited at least once.
+    /// Calls `visit` with every live key of the selected database in one scan step; returns the
+    /// next cursor, 0 at the end. Guarantee: a key that exists during the whole scan is visited
+    /// at least once.
     pub fn scan(&self, cursor: u64, mut visit: impl FnMut(EntryRef<'_>)) -> u64 {
         let now = self.now;
         self.databases[self.selected].table.scan(cursor, |entry| {
@@ -327,7 +331,7 @@ impl Db {
         let mut prng = self.prng.borrow_mut();
         // A database of expired keys only must not loop for ever: after many draws any key will do.
         for _ in 0..100 {
-            let entry = table.get(table.random(&mut || prng.next_u64())?);
+            let entry = table.get(table.random(&mut || prng.next())?);
             if entry.expiry().is_none_or(|at| at > self.now) {
                 return Some(entry);
             }

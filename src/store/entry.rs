@@ -19,14 +19,15 @@
 //! ```
 //!
 //! Kind 3 is free for typed objects. All integers are in native byte order and, but for Big,
-//! unaligned. A 16-byte key with a 16-byte value takes 38 bytes, with expiry 46: both are a block of
-//! 48 in the allocator.
+//! unaligned. A 16-byte key with a 16-byte value takes 38 bytes, with expiry 46: both are a block
+//! of 48 in the allocator.
 //!
 //! # Invariant
 //!
 //! The allocation is always `class(size)` bytes, where the size follows from the header, so the
-//! capacity needs no field and what stays in its class is rewritten in place. A value is Big exactly
-//! when it is longer than [`EMBED_MAX`]; it is then counted by reference, so replies share it.
+//! capacity needs no field and what stays in its class is rewritten in place. A value is Big
+//! exactly when it is longer than [`EMBED_MAX`]; it is then counted by reference, so replies share
+//! it.
 //!
 //! Alignment is 1 except for Big: asked for 8, mimalloc's aligned path would serve sizes that are
 //! not powers of two from the next larger block.

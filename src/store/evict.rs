@@ -102,17 +102,19 @@ fn decayed(db: &Db, access: u32) -> u32 {
     counter.saturating_sub(idle / db.tuning.lfu_decay_minutes)
 }
 
-/// The access field after one more access: the counter grows with probability 1 / (counter * factor + 1).
+/// The access field after one more access: the counter grows with probability 1 / (counter * factor
+/// + 1).
 #[cold]
 pub(super) fn touched_frequency(db: &Db, access: u32) -> u32 {
     let counter = decayed(db, access);
     let base = u64::from(counter.saturating_sub(LFU_INITIAL) * db.tuning.lfu_log_factor + 1);
-    let grows = counter < 255 && db.prng.borrow_mut().next_u64() % base == 0;
+    let grows = counter < 255 && db.prng.borrow_mut().chance(1, base);
     lfu_minutes(db.now()) << 8 | (counter + u32::from(grows))
 }
 
 impl Db {
-    /// Evicts one key of this shard under `policy`, drawing `samples` candidates per database. False if there is none.
+    /// Evicts one key of this shard under `policy`, drawing `samples` candidates per database.
+    /// False if there is none.
     pub fn evict_one(&mut self, policy: Policy, samples: usize) -> bool {
         if policy == Policy::NoEviction {
             return false;
@@ -141,7 +143,8 @@ impl Db {
         if policy.volatile_only() && database.volatile == 0 {
             return;
         }
-        // Keys without expiry are no candidates of a volatile policy; draw more often where those with one are rare.
+        // Keys without expiry are no candidates of a volatile policy; draw more often where those
+        // with one are rare.
         let draws = if policy.volatile_only() {
             (samples * database.table.len() / database.volatile).clamp(samples, 50_000)
         } else {
@@ -149,7 +152,7 @@ impl Db {
         };
         let (mut prng, mut seen) = (self.prng.borrow_mut(), 0);
         for _ in 0..draws {
-            let Some(at) = database.table.random(&mut || prng.next_u64()) else { return };
+            let Some(at) = database.table.random(&mut || prng.next()) else { return };
             let entry = database.table.get(at);
             if policy.volatile_only() && entry.expiry().is_none() {
                 continue;

@@ -10,8 +10,8 @@ use super::{FRESH, LineEnd, Parser, Progress, ProtocolError, Span, Stop, find_li
 const UNESCAPED_KEPT_MAX: usize = 1024;
 
 impl Parser {
-    /// Parses an inline command at the front of `input`, of which the first `scanned` bytes are known
-    /// to hold no line end, and returns the bytes it took.
+    /// Parses an inline command at the front of `input`, of which the first `scanned` bytes are
+    /// known to hold no line end, and returns the bytes it took.
     pub(super) fn inline(
         &mut self,
         input: &[u8],
@@ -57,8 +57,8 @@ fn split_words(line: &[u8], unescaped: &mut Vec<u8>, spans: &mut Vec<Span>) -> R
     }
 }
 
-/// Appends what stands in front of the closing `quote` to `unescaped`, and returns the length of all
-/// that with the quote.
+/// Appends what stands in front of the closing `quote` to `unescaped`, and returns the length of
+/// all that with the quote.
 fn unquote(quote: u8, text: &[u8], unescaped: &mut Vec<u8>) -> Result<usize, Stop> {
     let mut position = 0;
     loop {

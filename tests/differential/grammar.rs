@@ -1,0 +1,384 @@
+//! Random command lines from templates.
+//!
+//! Invariant: a seed gives one stream, and no command of it depends on how fast it runs: a relative
+//! time to live is hours at least, so nothing expires during a run, and two of them are never
+//! close.
+//! Absent on purpose: DUMP, RESTORE and MIGRATE, whose bytes carry a version, and WAIT.
+//!
+//! In a template upper-case words stand for themselves, `<name>` for a random value of that kind,
+//! `[a|b]` for one of its choices or nothing, `(a b)+` for one to six repetitions, and `{a b}` for
+//! its parts in any order, sometimes one of them twice.
+
+use crate::support::random::Random;
+
+/// A command with its arguments.
+pub type Command = Vec<Vec<u8>>;
+
+/// A template and how often it is chosen beside the others.
+pub struct Row {
+    pub template: &'static str,
+    weight: usize,
+}
+
+const fn row(template: &'static str, weight: usize) -> Row {
+    Row { template, weight }
+}
+
+/// The commands on strings and on keys of any type, of Redis 7.0.
+pub const ROWS: &[Row] = &[
+    row("GET <key>", 6),
+    row("SET <key> <value>", 10),
+    row("SET <key> <value> {[NX|XX] [GET] [<expiry>|KEEPTTL]}", 10),
+    row("SETNX <key> <value>", 2),
+    row("SETEX <key> <seconds> <value>", 2),
+    row("PSETEX <key> <millis> <value>", 2),
+    row("GETSET <key> <value>", 2),
+    row("GETDEL <key>", 2),
+    row("GETEX <key> {[<expiry>|PERSIST]}", 4),
+    row("MGET (<key>)+", 4),
+    row("MSET (<key> <value>)+", 6),
+    row("MSETNX (<key> <value>)+", 4),
+    row("APPEND <key> <value>", 4),
+    row("STRLEN <key>", 2),
+    row("SETRANGE <key> <offset> <value>", 4),
+    row("GETRANGE <key> <integer> <integer>", 4),
+    row("SUBSTR <key> <integer> <integer>", 1),
+    row("INCR <key>", 3),
+    row("DECR <key>", 3),
+    row("INCRBY <key> <integer>", 4),
+    row("DECRBY <key> <integer>", 4),
+    row("INCRBYFLOAT <key> <float>", 6),
+    row("LCS <key> <key> {[LEN|IDX] [MINMATCHLEN <integer>] [WITHMATCHLEN]}", 3),
+    row("DEL (<key>)+", 3),
+    row("UNLINK (<key>)+", 2),
+    row("EXISTS (<key>)+", 4),
+    row("TOUCH (<key>)+", 2),
+    row("TYPE <key>", 2),
+    row("RENAME <key> <key>", 4),
+    row("RENAMENX <key> <key>", 4),
+    row("COPY <key> <key> {[DB <database>] [REPLACE]}", 6),
+    row("MOVE <key> <database>", 4),
+    row("EXPIRE <key> <seconds> {[NX|XX] [GT|LT]}", 4),
+    row("PEXPIRE <key> <millis> {[NX|XX] [GT|LT]}", 4),
+    row("EXPIREAT <key> <unix-seconds> {[NX|XX] [GT|LT]}", 4),
+    row("PEXPIREAT <key> <unix-millis> {[NX|XX] [GT|LT]}", 4),
+    row("TTL <key>", 2),
+    row("PTTL <key>", 2),
+    row("EXPIRETIME <key>", 2),
+    row("PEXPIRETIME <key>", 2),
+    row("PERSIST <key>", 3),
+    row("KEYS <pattern>", 2),
+    row("SCAN <cursor> COUNT 1000 {[MATCH <pattern>] [TYPE string]}", 2),
+    row("RANDOMKEY", 1),
+    row("DBSIZE", 2),
+    row("SELECT <database>", 4),
+    row("SWAPDB <database> <database>", 1),
+    row("FLUSHDB [ASYNC|SYNC]", 1),
+    row("OBJECT ENCODING <key>", 3),
+    row("OBJECT REFCOUNT <key>", 1),
+    row("OBJECT IDLETIME <key>", 1),
+    row("OBJECT FREQ <key>", 1),
+    row("PING [<value>]", 1),
+    row("ECHO <value>", 1),
+];
+
+/// Commands on other types, for streams against a server that has them: they make the keys of a
+/// wrong type that the others meet.
+pub const OTHER_TYPES: &[Row] = &[
+    row("RPUSH <key> (<value>)+", 2),
+    row("SADD <key> (<value>)+", 1),
+    row("HSET <key> (<value> <value>)+", 1),
+    row("ZADD <key> <float> <value>", 1),
+    row("XADD <key> 1-1 a <value>", 1),
+    row("LRANGE <key> 0 -1", 1),
+    row("SORT <key> {[LIMIT 0 3] [ASC|DESC] [ALPHA] [STORE <key>]}", 1),
+];
+
+const KEYS: &[&str] = &[
+    "a",
+    "b",
+    "c",
+    "key:1",
+    "key:2",
+    "key:3",
+    "{tag}1",
+    "{tag}2",
+    "{}x",
+    "",
+    "with blank",
+    "é\n",
+    "a-rather-long-key-that-does-not-fit-into-a-cache-line-together-with-its-value:0001",
+];
+
+const INTEGERS: &[&str] = &[
+    "0",
+    "1",
+    "-1",
+    "2",
+    "3",
+    "-3",
+    "7",
+    "10",
+    "100",
+    "-100",
+    "1000",
+    "4294967296",
+    "-2147483648",
+    "9223372036854775806",
+    "9223372036854775807",
+    "-9223372036854775808",
+    "-9223372036854775807",
+];
+
+const BAD_INTEGERS: &[&str] = &[
+    "",
+    " 1",
+    "1 ",
+    "01",
+    "+1",
+    "-0",
+    "-",
+    "1.0",
+    "1e2",
+    "0x10",
+    "abc",
+    "9223372036854775808",
+    "-9223372036854775809",
+    "99999999999999999999",
+    "1\0",
+];
+
+const FLOATS: &[&str] = &[
+    "0",
+    "1",
+    "-1",
+    "0.1",
+    "0.2",
+    "-0.3",
+    "1.5",
+    "3.0e3",
+    "1e-7",
+    "1e17",
+    "-1e17",
+    "123456789.125",
+    "1e3",
+    ".5",
+    "5.",
+    "0x1p3",
+    "1e-300",
+    "99999999999999999999",
+    "0.000000000000001",
+];
+
+const BAD_FLOATS: &[&str] =
+    &["", " 1", "1 ", "abc", "nan", "inf", "-inf", "infinity", "1e", "1e5000", "--1", "1,5", "1\0"];
+
+const PATTERNS: &[&str] = &[
+    "*",
+    "a*",
+    "key:?",
+    "key:[12]",
+    "key:[^1]",
+    "{tag}*",
+    "*e*",
+    "[a-c]",
+    "\\*",
+    "",
+    "[",
+    "*:*:*",
+    "k*y:[0-9]",
+    "**",
+    "?",
+];
+
+/// Times to live that are over at once.
+const OVER: [&str; 3] = ["0", "-1", "-9223372036854775808"];
+
+/// Points in time that are over.
+const PAST: [&str; 4] = ["0", "-1", "1", "1000000000"];
+
+/// A random source of commands.
+pub struct Grammar<'a> {
+    random: Random,
+    rows: Vec<&'a Row>,
+    /// Whether times in the past occur, which make a key that is counted until it is met.
+    past: bool,
+}
+
+impl<'a> Grammar<'a> {
+    /// The grammar of a seed. Each seed leaves out some commands altogether ("swarm testing",
+    /// Groce et al. 2012): what is rare in the whole is frequent in some stream.
+    pub fn new(seed: u64, rows: &[&'a Row]) -> Grammar<'a> {
+        let mut random = Random::new(seed);
+        let kept = 30 + random.below(71);
+        let mut chosen: Vec<&Row> = rows.iter().copied().filter(|_| random.percent(kept)).collect();
+        chosen.extend(&rows[..3]);
+        let past = random.percent(50);
+        Grammar { random, rows: chosen, past }
+    }
+
+    /// Whether DBSIZE is certain, because no key can be expired and still there.
+    pub fn counts_are_certain(&self) -> bool {
+        !self.past
+    }
+
+    pub fn command(&mut self) -> Command {
+        let total: usize = self.rows.iter().map(|row| row.weight).sum();
+        let mut at = self.random.below(total);
+        let mut template = "";
+        for row in &self.rows {
+            template = row.template;
+            if at < row.weight {
+                break;
+            }
+            at -= row.weight;
+        }
+        let mut command = Vec::new();
+        self.expand(template, &mut command);
+        if self.random.percent(4) {
+            self.damage(&mut command);
+        }
+        if self.random.percent(20) {
+            command[0].make_ascii_lowercase();
+        }
+        command
+    }
+
+    /// Drops, repeats or inserts an argument.
+    fn damage(&mut self, command: &mut Command) {
+        let at = 1 + self.random.below(command.len());
+        match self.random.below(3) {
+            0 if at < command.len() => drop(command.remove(at)),
+            1 if at < command.len() => command.insert(at, command[at].clone()),
+            _ => {
+                let extra = self.value();
+                command.insert(at, extra);
+            }
+        }
+    }
+
+    fn expand(&mut self, template: &str, command: &mut Command) {
+        let mut rest = template.trim_start();
+        while !rest.is_empty() {
+            let (part, after) = next_part(rest);
+            rest = after.trim_start();
+            match part.as_bytes()[0] {
+                b'[' => {
+                    let choices: Vec<&str> = part[1..part.len() - 1].split('|').collect();
+                    if self.random.percent(40) {
+                        let choice = self.random.pick(&choices);
+                        self.expand(choice, command);
+                    }
+                }
+                b'(' => {
+                    for _ in 0..=self.random.below(6) {
+                        self.expand(&part[1..part.len() - 2], command);
+                    }
+                }
+                b'{' => self.expand_in_any_order(&part[1..part.len() - 1], command),
+                b'<' => self.expand_kind(&part[1..part.len() - 1], command),
+                _ => command.push(part.as_bytes().to_vec()),
+            }
+        }
+    }
+
+    fn expand_in_any_order(&mut self, template: &str, command: &mut Command) {
+        let mut parts = Vec::new();
+        let mut rest = template;
+        while !rest.is_empty() {
+            let (part, after) = next_part(rest);
+            parts.push(part);
+            rest = after.trim_start();
+        }
+        if self.random.percent(8) {
+            let twice = self.random.pick(&parts);
+            parts.push(twice);
+        }
+        while !parts.is_empty() {
+            let part = parts.remove(self.random.below(parts.len()));
+            self.expand(part, command);
+        }
+    }
+
+    fn expand_kind(&mut self, kind: &str, command: &mut Command) {
+        if kind == "expiry" {
+            let templates =
+                ["EX <seconds>", "PX <millis>", "EXAT <unix-seconds>", "PXAT <unix-millis>"];
+            let template = self.random.pick(&templates);
+            return self.expand(template, command);
+        }
+        let bad = self.random.percent(5);
+        let text = match kind {
+            "key" => self.random.pick(KEYS).to_owned(),
+            "value" => return command.push(self.value()),
+            "integer" | "offset" | "seconds" | "millis" | "unix-seconds" | "unix-millis" if bad => {
+                self.random.pick(BAD_INTEGERS).to_owned()
+            }
+            "integer" => self.random.pick(INTEGERS).to_owned(),
+            "float" if bad => self.random.pick(BAD_FLOATS).to_owned(),
+            "float" => self.random.pick(FLOATS).to_owned(),
+            "offset" => self.offset(),
+            "seconds" => self.time(10_000, 10_000_000_000, &OVER),
+            "millis" => self.time(10_000_000, 10_000_000_000_000, &OVER),
+            "unix-seconds" => self.time(20_000_000_000, 20_000_000_004, &PAST),
+            "unix-millis" => self.time(20_000_000_000_000, 20_000_000_000_004, &PAST),
+            "pattern" => self.random.pick(PATTERNS).to_owned(),
+            "cursor" => self.random.pick(&["0", "0", "0", "x", "1.5", " 0"]).to_owned(),
+            "database" if bad => self.random.pick(&["16", "-1", "x", "", "99999999999"]).to_owned(),
+            "database" => self.random.below(4).to_string(),
+            other => panic!("no such kind: {other}"),
+        };
+        command.push(text.into_bytes());
+    }
+
+    /// A time to live, or a point in time, within the bounds; sometimes one that is over already or
+    /// beyond all bounds.
+    fn time(&mut self, low: u64, high: u64, over: &[&str]) -> String {
+        match self.random.below(20) {
+            0 => self.random.pick(&["9223372036854775807", "9223372036854775808"]).to_owned(),
+            1 | 2 if self.past => self.random.pick(over).to_owned(),
+            _ => (low + self.random.next() % (high - low)).to_string(),
+        }
+    }
+
+    fn offset(&mut self) -> String {
+        let beyond = ["-1", "536870912", "9223372036854775807"];
+        match self.random.below(10) {
+            0 => self.random.pick(&beyond).to_owned(),
+            1 => self.random.below(2000).to_string(),
+            _ => self.random.below(20).to_string(),
+        }
+    }
+
+    fn value(&mut self) -> Vec<u8> {
+        match self.random.below(10) {
+            0..=2 => self.random.pick(INTEGERS).into(),
+            3 => self.random.pick(FLOATS).into(),
+            4 => self.random.pick(BAD_INTEGERS).into(),
+            5 => self.random.below(20_000).to_string().into_bytes(),
+            6 => {
+                let length = self.random.below(3000);
+                self.random.bytes(length)
+            }
+            _ => {
+                let length = self.random.below(50);
+                let letters = (0..length).map(|_| b"abcd"[self.random.below(4)]);
+                letters.collect()
+            }
+        }
+    }
+}
+
+/// The first part of a template, a word or a bracketed group, and the rest.
+fn next_part(template: &str) -> (&str, &str) {
+    let mut depth = 0;
+    for (at, character) in template.char_indices() {
+        match character {
+            '[' | '(' | '{' => depth += 1,
+            ']' | ')' | '}' => depth -= 1,
+            ' ' if depth == 0 => return template.split_at(at),
+            _ => {}
+        }
+    }
+    (template, "")
+}
