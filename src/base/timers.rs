@@ -55,8 +55,9 @@ impl Timers {
         self.armed.borrow().first_key_value().map(|((deadline, _), _)| *deadline)
     }
 
-    /// Wakes every task whose deadline has come.
-    pub fn fire(&self, now: Millis) {
+    /// Wakes every task whose deadline has come; true if there was one.
+    pub fn fire(&self, now: Millis) -> bool {
+        let mut fired = false;
         loop {
             let mut armed = self.armed.borrow_mut();
             match armed.first_key_value() {
@@ -64,8 +65,9 @@ impl Timers {
                     let waker = armed.pop_first().expect("it was just seen").1;
                     drop(armed);
                     waker.wake();
+                    fired = true;
                 }
-                _ => return,
+                _ => return fired,
             }
         }
     }

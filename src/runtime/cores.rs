@@ -21,6 +21,7 @@ use io_uring::{cqueue, opcode, types};
 use socket2::Socket;
 
 use super::accept::{Acceptor, Admission};
+use super::connect::Connector;
 use super::disk::FileWork;
 use super::mesh::MeshEnd;
 use super::net::{Net, Op};
@@ -62,7 +63,8 @@ pub struct Driver {
     net: Net,
     mesh: MeshEnd,
     acceptor: Acceptor,
-    files: FileWork,
+    connector: Connector,
+    pub files: FileWork,
     event: OwnedFd,
     event_value: Box<u64>,
     completions: Vec<cqueue::Entry>,
@@ -106,6 +108,7 @@ impl Driver {
             ring,
             net,
             mesh,
+            connector: Connector::default(),
             files: FileWork::default(),
             event,
             event_value: Box::new(0),
@@ -124,12 +127,14 @@ impl Driver {
         self.acceptor.arm_all(&mut self.ring);
         self.process.ready.fetch_add(1, Ordering::Release);
         while !self.finished() {
+            if self.core.dialer.is_asked() {
+                self.connector.begin(&mut self.ring, &self.core.dialer);
+            }
             self.net.flush(&mut self.ring);
             self.carry();
             self.enter()?;
             let busy_since = self.core.begin_turn();
-            let worked = self.take_in();
-            self.timers();
+            let worked = self.take_in() | self.timers();
             if worked || self.yielded.replace(false) {
                 glommio::executor().yield_task_queue_now().await;
             }
@@ -211,6 +216,10 @@ impl Driver {
                     self.admit(admission);
                 }
             }
+            (Some(Op::Connect), number) => {
+                let result = completion.result();
+                self.connector.complete(&mut self.ring, &mut self.net, number, result);
+            }
             (Some(Op::Event), _) => self.arm_event(),
             _ => {}
         }
@@ -244,9 +253,10 @@ impl Driver {
         self.ring.push(read.user_data(Op::Event.tag(0)));
     }
 
-    fn timers(&mut self) {
+    /// Fires timers and does the cron's work; true if a task was woken.
+    fn timers(&mut self) -> bool {
         let now = self.core.now();
-        self.core.timers.fire(now);
+        let fired = self.core.timers.fire(now);
         if now >= self.next_cron {
             self.next_cron = now + CRON_MS;
             self.core.check_clients();
@@ -259,6 +269,7 @@ impl Driver {
         if self.behind {
             self.behind = self.core.maintain(SLICE_NS);
         }
+        fired
     }
 
     /// True when this core may end: nobody needs it any more, or time is up.

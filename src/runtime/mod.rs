@@ -5,6 +5,7 @@
 
 mod accept;
 pub mod clock;
+mod connect;
 mod cores;
 mod disk;
 mod mesh;
@@ -12,3 +13,5 @@ mod net;
 pub mod preflight;
 mod ring;
 pub mod start;
+#[cfg(test)]
+mod tests;

@@ -246,6 +246,8 @@ impl Session {
         let core = Rc::clone(&self.core);
         let db = core.shards.db.borrow();
         let (mut at, database) = (at, self.client.database.get() as usize);
+        // AUTH changes what the parser accepts, so it must have run before the next command is read.
+        let group_max = if self.client.authenticated.get() { limits::GROUP } else { 1 };
         loop {
             let first = scratch.spans.len();
             let outcome = self.parser.next(&input[at..], &mut scratch.one);
@@ -261,7 +263,7 @@ impl Session {
                 scratch.group.push(parsed);
             }
             at += consumed;
-            if scratch.group.len() == limits::GROUP || at == input.len() {
+            if scratch.group.len() == group_max || at == input.len() {
                 if scratch.group.len() > 1 {
                     for parsed in scratch.group.iter().filter(|parsed| parsed.owner == core.me()) {
                         db.prefetch_entry(database, parsed.hash);

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use hdrhistogram::Histogram;
 
 use super::client::Client;
+use super::dial::Dialer;
 use super::link::{Doorbell, Link};
 use super::table::{Entry, Table, table};
 use crate::base::alloc;
@@ -42,6 +43,22 @@ pub struct Identity {
     pub ring_features: String,
     pub config_file: String,
     pub executable: String,
+}
+
+#[cfg(test)]
+impl Identity {
+    /// A process of `cores` cores that has no file and no port.
+    pub fn for_tests(cores: usize) -> Identity {
+        Identity {
+            run_id: "0".repeat(40),
+            started: 0,
+            cores,
+            port: 0,
+            ring_features: String::new(),
+            config_file: String::new(),
+            executable: String::new(),
+        }
+    }
 }
 
 /// What the runtime counts, read by INFO.
@@ -128,6 +145,8 @@ pub struct Core {
     batches: RefCell<Vec<Box<Batch>>>,
     /// Deadlines of sessions.
     pub timers: Timers,
+    /// Outgoing connections.
+    pub dialer: Dialer,
     /// Set by a session that stopped only to let others run.
     pub yielded: Rc<Cell<bool>>,
     tuned: Cell<Tuned>,
@@ -217,6 +236,7 @@ impl Core {
             identity,
             tuned: Cell::new(tuned(&config)),
             timers: Timers::default(),
+            dialer: Dialer::default(),
             yielded: Rc::default(),
             config: RefCell::new(config),
             clients: RefCell::default(),
