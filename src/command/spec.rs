@@ -224,13 +224,15 @@ pub enum Run {
     Every(Body, Fold),
     /// SCAN: the shard is named by the cursor at this position.
     Cursor(u8, Body),
-    /// Keys that may lie on two or more shards, looked at first and changed together afterwards.
+    /// Keys that may lie on two or more shards, looked at first and changed together afterwards. A
+    /// command whose keys are all read-only (LCS) answers in its second phase and changes nothing.
     TwoPhase { collect: Collect, commit: Commit },
 }
 
 impl Run {
-    /// True if the shape can change the keyspace.
-    pub const fn writes(&self) -> bool {
+    /// True if the shape can change the keyspace; a two-phase command does not if its keys say so,
+    /// see [`Command::writes`].
+    const fn can_write(&self) -> bool {
         match self {
             Run::Shard(body) | Run::Scatter(body, _) | Run::Every(body, _) => {
                 matches!(body, Body::Writes(_))
@@ -359,7 +361,7 @@ impl Spec {
 
     /// Ends the row of a keyspace command.
     pub const fn run(self, run: Run) -> Command {
-        let log = if run.writes() { Log::AsIs } else { Log::Never };
+        let log = if writes(&run, self.keys) { Log::AsIs } else { Log::Never };
         let single_key = match run {
             Run::Shard(_) => self.single_key() as u8,
             _ => 0,
@@ -368,7 +370,27 @@ impl Spec {
     }
 }
 
+/// Whether a command of this shape with these keys can change the keyspace.
+const fn writes(run: &Run, keys: &[Keys]) -> bool {
+    if !matches!(run, Run::TwoPhase { .. }) {
+        return run.can_write();
+    }
+    let mut i = 0;
+    while i < keys.len() {
+        if keys[i].access().writes() {
+            return true;
+        }
+        i += 1;
+    }
+    false
+}
+
 impl Command {
+    /// True if the command can change the keyspace.
+    pub const fn writes(&self) -> bool {
+        writes(&self.run, self.spec.keys)
+    }
+
     /// Sets how the command is journaled.
     pub const fn log(mut self, log: Log) -> Command {
         self.log = log;
@@ -393,7 +415,7 @@ pub const fn verify(rows: &[Command]) {
         let mut k = 0;
         while k < row.spec.keys.len() {
             let key = &row.spec.keys[k];
-            assert!(!key.access().writes() || row.run.writes(), "a reader cannot write its key");
+            assert!(!key.access().writes() || row.writes(), "a reader cannot write its key");
             if let Keys::At(index, _) = key {
                 assert!((*index as usize) < row.spec.arity.least(), "keys lie within the arity");
             }

@@ -76,7 +76,7 @@ impl Row {
     /// True if it can change the keyspace.
     pub fn writes(self) -> bool {
         match self {
-            Row::Data(command) => command.run.writes(),
+            Row::Data(command) => command.writes(),
             Row::Host(_) => false,
         }
     }
