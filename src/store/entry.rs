@@ -406,7 +406,8 @@ impl Entry {
         }
     }
 
-    fn mark_modified(&mut self) {
+    /// Says that the value was changed in place since it was set.
+    pub(super) fn mark_modified(&mut self) {
         let flags = self.view().shape().flags | MODIFIED;
         // SAFETY: the first byte of every entry is its flags.
         unsafe { self.0.write(flags) }
