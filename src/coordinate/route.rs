@@ -41,7 +41,9 @@ pub fn for_each_key(spec: &Spec, args: &Args<'_>, mut found: impl FnMut(KeyPosit
     }
 }
 
-fn positions(keys: &Keys, args: &Args<'_>, found: &mut dyn FnMut(usize)) {
+/// Calls `found` with the position of every key that one specification finds; positions may lie behind the last
+/// argument.
+pub fn positions(keys: &Keys, args: &Args<'_>, found: &mut dyn FnMut(usize)) {
     match *keys {
         Keys::At(index, _) => found(index.into()),
         Keys::Range { first, last, step, .. } => {

@@ -452,7 +452,7 @@ impl Session {
         let Some(entry) = core.table.resolve(args) else {
             return Err(unknown_command(args));
         };
-        if !entry.subcommands.is_empty() && args.len() > 1 && !entry.row.is_runnable() {
+        if !entry.subcommands.is_empty() && args.len() > 1 {
             return Err(unknown_subcommand(entry, args));
         }
         if !entry.row.spec().arity.fits(args.len()) {

@@ -8,6 +8,7 @@
 
 pub mod client;
 pub mod cluster;
+pub mod command;
 pub mod config;
 pub mod connection;
 pub mod debug;
@@ -29,6 +30,7 @@ pub const FAMILIES: &[&[HostCommand]] = &[
     server::COMMANDS,
     config::COMMANDS,
     cluster::COMMANDS,
+    command::COMMANDS,
     debug::COMMANDS,
     memory::COMMANDS,
 ];
