@@ -53,7 +53,10 @@ start_server() {
   "$SHOAL_SERVER" "${flags[@]}" >"$out/server.log" 2>&1 &
   server=$!
   for _ in $(seq 100); do
-    redis-cli -p "$port" ping 2>/dev/null | grep -q PONG && return
+    # The suite empties databases: make sure that the server is ours and not a stranger's.
+    answering=$(redis-cli -p "$port" info server 2>/dev/null | tr -d '\r' | sed -n 's/^process_id://p')
+    [ "$answering" = "$server" ] && return
+    [ -z "$answering" ] || fail "port $port belongs to process $answering"
     sleep 0.1
   done
   fail "the server does not answer; see $out/server.log"
