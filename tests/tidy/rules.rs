@@ -238,8 +238,8 @@ pub fn leftovers(source: &Source) -> Vec<Violation> {
     violations
 }
 
-/// Unsafe code stands in few places and says why it is sound. An `unsafe fn` is a contract and not an
-/// operation: clippy sees to its documentation, and its body needs blocks of its own.
+/// Unsafe code stands in few places and says why it is sound. An `unsafe fn` is a contract and not
+/// an operation: clippy sees to its documentation, and its body needs blocks of its own.
 pub fn unsafe_code(source: &Source) -> Vec<Violation> {
     let allowed = UNSAFE_ALLOWED.iter().any(|place| source.path.starts_with(place));
     let mut violations = Vec::new();
