@@ -89,6 +89,8 @@ impl Flags {
     pub const ASKING: Flags = Flags(1 << 15);
     pub const NO_MANDATORY_KEYS: Flags = Flags(1 << 16);
     pub const PROTECTED: Flags = Flags(1 << 17);
+    /// Of host commands; a keyspace command's shape says it.
+    pub const READONLY: Flags = Flags(1 << 18);
 
     /// Both sets together.
     pub const fn and(self, other: Flags) -> Flags {
@@ -222,13 +224,15 @@ pub enum Run {
     Every(Body, Fold),
     /// SCAN: the shard is named by the cursor at this position.
     Cursor(u8, Body),
-    /// Keys that may lie on two or more shards, looked at first and changed together afterwards.
+    /// Keys that may lie on two or more shards, looked at first and changed together afterwards. A
+    /// command whose keys are all read-only (LCS) answers in its second phase and changes nothing.
     TwoPhase { collect: Collect, commit: Commit },
 }
 
 impl Run {
-    /// True if the shape can change the keyspace.
-    pub const fn writes(&self) -> bool {
+    /// True if the shape can change the keyspace; a two-phase command does not if its keys say so,
+    /// see [`Command::writes`].
+    const fn can_write(&self) -> bool {
         match self {
             Run::Shard(body) | Run::Scatter(body, _) | Run::Every(body, _) => {
                 matches!(body, Body::Writes(_))
@@ -268,6 +272,8 @@ pub struct Spec {
     pub complexity: &'static str,
     /// COMMAND's tips.
     pub tips: &'static [&'static str],
+    /// What a call does with keys whose access is [`Access::VARIABLE`], for commands that have such keys.
+    pub varying: Option<fn(&Args<'_>) -> Access>,
 }
 
 impl Spec {
@@ -305,6 +311,7 @@ pub const fn cmd(name: &'static str, arity: Arity, group: Group) -> Spec {
         since: "",
         complexity: "",
         tips: &[],
+        varying: None,
     }
 }
 
@@ -346,9 +353,15 @@ impl Spec {
         self
     }
 
+    /// Says what a call does with keys whose access is [`Access::VARIABLE`].
+    pub const fn varying(mut self, access: fn(&Args<'_>) -> Access) -> Spec {
+        self.varying = Some(access);
+        self
+    }
+
     /// Ends the row of a keyspace command.
     pub const fn run(self, run: Run) -> Command {
-        let log = if run.writes() { Log::AsIs } else { Log::Never };
+        let log = if writes(&run, self.keys) { Log::AsIs } else { Log::Never };
         let single_key = match run {
             Run::Shard(_) => self.single_key() as u8,
             _ => 0,
@@ -357,7 +370,27 @@ impl Spec {
     }
 }
 
+/// Whether a command of this shape with these keys can change the keyspace.
+const fn writes(run: &Run, keys: &[Keys]) -> bool {
+    if !matches!(run, Run::TwoPhase { .. }) {
+        return run.can_write();
+    }
+    let mut i = 0;
+    while i < keys.len() {
+        if keys[i].access().writes() {
+            return true;
+        }
+        i += 1;
+    }
+    false
+}
+
 impl Command {
+    /// True if the command can change the keyspace.
+    pub const fn writes(&self) -> bool {
+        writes(&self.run, self.spec.keys)
+    }
+
     /// Sets how the command is journaled.
     pub const fn log(mut self, log: Log) -> Command {
         self.log = log;
@@ -382,7 +415,7 @@ pub const fn verify(rows: &[Command]) {
         let mut k = 0;
         while k < row.spec.keys.len() {
             let key = &row.spec.keys[k];
-            assert!(!key.access().writes() || row.run.writes(), "a reader cannot write its key");
+            assert!(!key.access().writes() || row.writes(), "a reader cannot write its key");
             if let Keys::At(index, _) = key {
                 assert!((*index as usize) < row.spec.arity.least(), "keys lie within the arity");
             }

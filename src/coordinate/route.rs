@@ -41,12 +41,18 @@ pub fn for_each_key(spec: &Spec, args: &Args<'_>, mut found: impl FnMut(KeyPosit
     }
 }
 
-fn positions(keys: &Keys, args: &Args<'_>, found: &mut dyn FnMut(usize)) {
+/// Calls `found` with the position of every key that one specification finds; positions may lie behind the last
+/// argument.
+pub fn positions(keys: &Keys, args: &Args<'_>, found: &mut dyn FnMut(usize)) {
     match *keys {
         Keys::At(index, _) => found(index.into()),
         Keys::Range { first, last, step, .. } => {
+            let (first, step) = (usize::from(first), usize::from(step));
             let end = from_end(last, args.len());
-            (first.into()..=end).step_by(step.into()).for_each(found);
+            // A key without its value: nothing may be sent to any shard before the handler refuses.
+            if (end + 1).saturating_sub(first).is_multiple_of(step) {
+                (first..=end).step_by(step).for_each(found);
+            }
         }
         Keys::Counted { count_at, step, .. } => {
             let Some(count) = args.get(count_at.into()).and_then(num::parse_i64) else { return };

@@ -108,6 +108,11 @@ impl<'a> Args<'a> {
         (start.min(self.len())..self.len()).map(move |index| self.at(index))
     }
 
+    /// The arguments from `start` on as a command of their own; `start` lies before the end.
+    pub fn skip(&self, start: usize) -> Args<'a> {
+        Args { spans: &self.spans[start..], hashed: 0, ..*self }
+    }
+
     /// The argument at `index` as a signed integer.
     pub fn int(&self, index: usize) -> Result<i64, CmdError> {
         num::parse_i64(self.at(index)).ok_or(CmdError::NotInteger)

@@ -249,6 +249,11 @@ impl Out {
         if self.is_resp3() { self.line(b',', &text) } else { self.bulk(&text) }
     }
 
+    /// A double that has been printed already; in RESP2 a bulk string.
+    pub fn double_text(&mut self, text: &str) {
+        if self.is_resp3() { self.line(b',', text.as_bytes()) } else { self.bulk(text.as_bytes()) }
+    }
+
     /// A boolean; in RESP2 the integer 0 or 1.
     pub fn boolean(&mut self, value: bool) {
         match (self.is_resp3(), value) {

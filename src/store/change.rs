@@ -38,6 +38,8 @@ pub enum Effect {
     /// These words do it: the request itself would not repeat (relative expiry, random choice,
     /// floats).
     Words(Vec<Box<[u8]>>),
+    /// Nothing more: an earlier change of the same command already carries it.
+    Carried,
 }
 
 impl Effect {
@@ -109,6 +111,24 @@ impl Changes {
         self.count += 1;
         if self.listening {
             self.pending.push(change());
+        }
+    }
+
+    /// Adds a record that is no change of its own: a further event of the last one.
+    #[inline]
+    pub(super) fn announce(&mut self, change: impl FnOnce() -> Change) {
+        if self.listening {
+            self.pending.push(change());
+        }
+    }
+
+    /// Makes `words` the effect of the last change, if somebody listens.
+    #[inline]
+    pub(super) fn repeat_as(&mut self, words: &[&[u8]]) {
+        if self.listening
+            && let Some(last) = self.pending.last_mut()
+        {
+            last.effect = Effect::Words(words.iter().map(|word| Box::from(*word)).collect());
         }
     }
 }

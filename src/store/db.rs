@@ -563,9 +563,12 @@ impl Write<'_, '_> {
         self.changed(event, || Effect::expiry(key, expiry));
     }
 
-    /// Changes a string in place; the key must exist and hold a string.
+    /// Changes a string in place; a missing key begins as an empty one. What exists must be a string.
     pub fn edit(&mut self, event: Event, change: impl FnOnce(&mut Entry)) {
-        let at = self.at.expect("only an existing key is edited");
+        if self.at.is_none() {
+            self.insert(Value::Raw(b""), Expiry::Never);
+        }
+        let at = self.at.expect("it exists or was inserted");
         self.db.databases[self.db.selected].table.update(at, change);
         self.changed(event, || Effect::Request);
     }
@@ -579,6 +582,21 @@ impl Write<'_, '_> {
         drop(entry);
         self.changed(event, || Effect::Removed);
         true
+    }
+
+    /// Says which words repeat the change just made, where the request itself would not. They are
+    /// copied only if somebody listens.
+    #[inline]
+    pub fn repeat_as(&mut self, words: &[&[u8]]) {
+        self.db.changes.repeat_as(words);
+    }
+
+    /// Reports a further event of the change just made: SET with an expiry is `set` and `expire`.
+    #[inline]
+    pub fn announce(&mut self, event: Event) {
+        let (database, key, time) = (self.db.selected as u16, self.key.bytes, self.db.now);
+        let effect = Effect::Carried;
+        self.db.changes.announce(|| Change { database, key: key.into(), time, event, effect });
     }
 
     #[inline]
