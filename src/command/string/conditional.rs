@@ -99,7 +99,8 @@ pub(super) fn digest(db: &Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
     Ok(())
 }
 
-/// What a DELEX with these arguments does with its key: without a condition it does not look at the value.
+/// What a DELEX with these arguments does with its key: without a condition it does not look at the
+/// value.
 pub(super) fn access(args: &Args<'_>) -> Access {
     let look = if args.len() > 2 { Access::RW } else { Access::RM };
     look.and(Access::DELETE)

@@ -1,7 +1,7 @@
 //! The options that say how long a key lives: EX, PX, EXAT, PXAT, KEEPTTL and PERSIST.
 //!
-//! Invariant: reading options has no effect and does not look at the numbers; [`Deadline::time`] does
-//! that later, because commands differ in what they check first.
+//! Invariant: reading options has no effect and does not look at the numbers; [`Deadline::time`]
+//! does that later, because commands differ in what they check first.
 
 use crate::base::num;
 use crate::base::time::Millis;
@@ -52,8 +52,8 @@ pub struct Deadline<'a> {
 }
 
 impl Deadline<'_> {
-    /// The deadline in Unix time. `command`, in lower case, is named by the error for a time that is
-    /// not positive or not representable in milliseconds.
+    /// The deadline in Unix time. `command`, in lower case, is named by the error for a time that
+    /// is not positive or not representable in milliseconds.
     pub fn time(self, now: Millis, command: &'static str) -> Result<Millis, CmdError> {
         let number = num::parse_i64(self.text).ok_or(CmdError::NotInteger)?;
         let scale = if self.unit.in_seconds() { 1000 } else { 1 };
