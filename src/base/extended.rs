@@ -6,7 +6,7 @@
 //! rounded correctly, to nearest with ties to even.
 //!
 //! Invariant: a value is `significand * 2^exponent` with the top bit of the significand set, unless
-//! its exponent is [`EXPONENT_MIN`] (zero and subnormal numbers), or it is infinite. There is no
+//! its exponent is `EXPONENT_MIN` (zero and subnormal numbers), or it is infinite. There is no
 //! NaN: operations that would give one return `None`.
 //!
 //! Deliberately absent: every operation that its users do not need.

@@ -5,6 +5,7 @@
 //! returning `None` or an error value.
 
 pub mod alloc;
+pub mod bytes;
 pub mod extended;
 pub mod glob;
 pub mod hash;

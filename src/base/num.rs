@@ -236,8 +236,8 @@ impl Binary {
         let hidden_bit = 1u64 << (f64::MANTISSA_DIGITS - 1);
         let is_normal = significand & hidden_bit != 0;
         let biased = if is_normal { (exponent - EXPONENT_MIN + 1) as u64 } else { 0 };
-        let value = f64::from_bits(biased.min(2047) * hidden_bit | significand & !hidden_bit);
-        (biased < 2047).then_some(value)
+        let fraction = significand & !hidden_bit;
+        (biased < 2047).then(|| f64::from_bits(biased * hidden_bit + fraction))
     }
 }
 

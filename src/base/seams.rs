@@ -90,8 +90,12 @@ impl Drop for Source {
 
 /// The machine's clocks. Request paths use the number that was read at the start of the turn.
 pub trait Clock {
+    /// Microseconds since the Unix epoch.
+    fn unix_micros(&self) -> i64;
     /// Milliseconds since the Unix epoch.
-    fn unix_millis(&self) -> i64;
+    fn unix_millis(&self) -> i64 {
+        self.unix_micros() / 1000
+    }
     /// Nanoseconds on a clock that never goes back.
     fn monotonic_nanos(&self) -> u64;
 }

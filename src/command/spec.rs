@@ -89,6 +89,8 @@ impl Flags {
     pub const ASKING: Flags = Flags(1 << 15);
     pub const NO_MANDATORY_KEYS: Flags = Flags(1 << 16);
     pub const PROTECTED: Flags = Flags(1 << 17);
+    /// Of host commands; a keyspace command's shape says it.
+    pub const READONLY: Flags = Flags(1 << 18);
 
     /// Both sets together.
     pub const fn and(self, other: Flags) -> Flags {
@@ -270,6 +272,8 @@ pub struct Spec {
     pub complexity: &'static str,
     /// COMMAND's tips.
     pub tips: &'static [&'static str],
+    /// What a call does with keys whose access is [`Access::VARIABLE`], for commands that have such keys.
+    pub varying: Option<fn(&Args<'_>) -> Access>,
 }
 
 impl Spec {
@@ -307,6 +311,7 @@ pub const fn cmd(name: &'static str, arity: Arity, group: Group) -> Spec {
         since: "",
         complexity: "",
         tips: &[],
+        varying: None,
     }
 }
 
@@ -345,6 +350,12 @@ impl Spec {
     /// COMMAND's tips (`nondeterministic_output`, `request_policy:all_shards`).
     pub const fn tips(mut self, tips: &'static [&'static str]) -> Spec {
         self.tips = tips;
+        self
+    }
+
+    /// Says what a call does with keys whose access is [`Access::VARIABLE`].
+    pub const fn varying(mut self, access: fn(&Args<'_>) -> Access) -> Spec {
+        self.varying = Some(access);
         self
     }
 

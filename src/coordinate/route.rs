@@ -2,14 +2,11 @@
 //!
 //! Invariant: routing reads the row and the arguments only. It never looks at a keyspace.
 
-use crate::base::layout::Layout;
+use crate::base::layout::{Layout, ScanCursor};
 use crate::base::num;
 use crate::command::spec::{Access, Command, Keys, Run, Spec};
 use crate::resp::args::{Args, Key};
 use crate::shard::message::CoreId;
-
-/// Bits of a SCAN cursor that name the shard; the rest is the place in its table.
-pub const CURSOR_SHARD_BITS: u32 = 10;
 
 /// Where a command runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +41,9 @@ pub fn for_each_key(spec: &Spec, args: &Args<'_>, mut found: impl FnMut(KeyPosit
     }
 }
 
-fn positions(keys: &Keys, args: &Args<'_>, found: &mut dyn FnMut(usize)) {
+/// Calls `found` with the position of every key that one specification finds; positions may lie behind the last
+/// argument.
+pub fn positions(keys: &Keys, args: &Args<'_>, found: &mut dyn FnMut(usize)) {
     match *keys {
         Keys::At(index, _) => found(index.into()),
         Keys::Range { first, last, step, .. } => {
@@ -117,9 +116,10 @@ pub fn route(layout: Layout, me: CoreId, command: &Command, args: &Args<'_>) -> 
 }
 
 fn cursor_owner(layout: Layout, me: CoreId, args: &Args<'_>, position: u8) -> CoreId {
-    let cursor = args.get(position.into()).and_then(num::parse_u64);
-    let shard = cursor.unwrap_or(0) & ((1 << CURSOR_SHARD_BITS) - 1);
-    if (shard as usize) < layout.cores() { CoreId(shard as u16) } else { me }
+    match args.get(position.into()).and_then(ScanCursor::parse) {
+        Some(cursor) if usize::from(cursor.shard) < layout.cores() => CoreId(cursor.shard),
+        _ => me,
+    }
 }
 
 /// True if the command must be spread because its keys lie on several cores.

@@ -1,3 +1,5 @@
 //! What the server says about itself: INFO and the log.
 
+pub mod info;
 pub mod log;
+pub mod process;

@@ -50,10 +50,11 @@ impl<'a> Args<'a> {
         Args { input, spans, external, hashed: 0, hash: 0 }
     }
 
-    /// The same arguments with the hash of the key at `position` already known.
+    /// The same arguments with the hash of the key at `position` already known, unless it is 0,
+    /// which stands for a hash that nobody has computed.
     #[inline]
     pub fn with_hash(mut self, position: usize, hash: u64) -> Args<'a> {
-        (self.hashed, self.hash) = (position as u32, hash);
+        (self.hashed, self.hash) = (if hash == 0 { 0 } else { position as u32 }, hash);
         self
     }
 
@@ -106,6 +107,11 @@ impl<'a> Args<'a> {
     /// The arguments from `start` to the end.
     pub fn from(self, start: usize) -> impl ExactSizeIterator<Item = &'a [u8]> {
         (start.min(self.len())..self.len()).map(move |index| self.at(index))
+    }
+
+    /// The arguments from `start` on as a command of their own; `start` lies before the end.
+    pub fn skip(&self, start: usize) -> Args<'a> {
+        Args { spans: &self.spans[start..], hashed: 0, ..*self }
     }
 
     /// The argument at `index` as a signed integer.

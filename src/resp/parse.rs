@@ -19,13 +19,16 @@
 //!
 //! Deliberately absent: what a command means, and any use of the bytes of an argument.
 
+mod error;
 mod inline;
+mod span;
 #[cfg(test)]
 mod tests;
 
 use crate::base::num::parse_i64;
+pub use error::ProtocolError;
+pub use span::{Place, Span};
 use std::mem;
-use std::ops::Range;
 
 /// Longest input of one command, in bytes: spans keep the top bit of their start for other places.
 pub const INPUT_MAX: usize = (1 << 31) - 1;
@@ -44,84 +47,6 @@ const SPANS_KEPT_MAX: usize = 64;
 
 const _: () = assert!(BIG_BULK_LEN_MIN > BULK_LEN_UNAUTHENTICATED_MAX as usize);
 
-/// Where one argument lies; see [`Span::place`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Span {
-    start: u32,
-    len: u32,
-}
-
-/// The three places in which an argument can be.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// These bytes of the input.
-    Input(Range<usize>),
-    /// These bytes of [`Parser::unescaped`].
-    Unescaped(Range<usize>),
-    /// The caller's own buffer, this many big bulks of the same command having come before it.
-    External(usize),
-}
-
-impl Span {
-    const ELSEWHERE: u32 = 1 << 31;
-    const EXTERNAL: u32 = 1 << 30;
-
-    /// The argument of `len` bytes at `start` of the input.
-    #[inline]
-    pub fn input(start: usize, len: u32) -> Span {
-        debug_assert!(start <= INPUT_MAX);
-        Span { start: start as u32, len }
-    }
-
-    fn unescaped(start: usize, len: usize) -> Span {
-        assert!(start + len < Span::EXTERNAL as usize);
-        Span { start: Span::ELSEWHERE | start as u32, len: len as u32 }
-    }
-
-    /// The argument that the caller received into its own buffer number `index`, `len` bytes long.
-    pub fn external(index: usize, len: usize) -> Span {
-        assert!(index < Span::EXTERNAL as usize && len <= INPUT_MAX);
-        Span { start: Span::ELSEWHERE | Span::EXTERNAL | index as u32, len: len as u32 }
-    }
-
-    /// Length of the argument in bytes.
-    #[inline]
-    #[expect(clippy::len_without_is_empty, reason = "a span is a place, not a container")]
-    pub fn len(self) -> usize {
-        self.len as usize
-    }
-
-    /// The bytes of the input that hold the argument, or nothing if it lies elsewhere.
-    #[inline]
-    pub fn in_input(self, input: &[u8]) -> Option<&[u8]> {
-        if self.start & Span::ELSEWHERE != 0 {
-            return None;
-        }
-        Some(&input[self.start as usize..self.start as usize + self.len as usize])
-    }
-
-    /// The number of the caller's own buffer that holds the argument, if one does.
-    #[inline]
-    pub fn external_index(self) -> Option<usize> {
-        match self.place() {
-            Place::External(index) => Some(index),
-            _ => None,
-        }
-    }
-
-    /// Says where the argument lies.
-    pub fn place(self) -> Place {
-        let offset = (self.start & !(Span::ELSEWHERE | Span::EXTERNAL)) as usize;
-        if self.start & Span::ELSEWHERE == 0 {
-            Place::Input(self.start as usize..self.start as usize + self.len())
-        } else if self.start & Span::EXTERNAL == 0 {
-            Place::Unescaped(offset..offset + self.len())
-        } else {
-            Place::External(offset)
-        }
-    }
-}
-
 /// What a call of [`Parser::next`] found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Parsed {
@@ -135,56 +60,6 @@ pub enum Parsed {
     Incomplete,
     /// The client does not speak the protocol: reply with the error, then close the connection.
     Error(ProtocolError),
-}
-
-/// Ways in which a request can violate the protocol; [`ProtocolError::message`] gives Redis's text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ProtocolError {
-    /// An inline command without a line end within the limit.
-    TooBigInlineRequest,
-    /// An inline command with a quote left open, or closed in the middle of a word.
-    UnbalancedQuotes,
-    /// A `*` line without a line end within the limit.
-    TooBigMultibulkCount,
-    /// A `*` line that holds no integer, or one above the limit.
-    InvalidMultibulkLength,
-    /// More than ten arguments before authentication.
-    UnauthenticatedMultibulkLength,
-    /// A `$` line without a line end within the limit.
-    TooBigBulkCount,
-    /// An argument that starts with this byte instead of `$`.
-    ExpectedDollar(u8),
-    /// A `$` line that holds no integer, a negative one, or one above the limit.
-    InvalidBulkLength,
-    /// An argument above 16384 bytes before authentication.
-    UnauthenticatedBulkLength,
-    /// A command longer than [`INPUT_MAX`]. Redis has no such error: its query buffer limit closes
-    /// the connection first.
-    TooBigRequest,
-}
-
-impl ProtocolError {
-    /// The text that Redis sends after `-ERR `. Not always UTF-8, as it may quote the client.
-    pub fn message(self) -> Vec<u8> {
-        let detail = match self {
-            ProtocolError::TooBigInlineRequest => "too big inline request",
-            ProtocolError::UnbalancedQuotes => "unbalanced quotes in request",
-            ProtocolError::TooBigMultibulkCount => "too big mbulk count string",
-            ProtocolError::InvalidMultibulkLength => "invalid multibulk length",
-            ProtocolError::UnauthenticatedMultibulkLength => "unauthenticated multibulk length",
-            ProtocolError::TooBigBulkCount => "too big bulk count string",
-            ProtocolError::InvalidBulkLength => "invalid bulk length",
-            ProtocolError::UnauthenticatedBulkLength => "unauthenticated bulk length",
-            ProtocolError::TooBigRequest => "too big request",
-            ProtocolError::ExpectedDollar(got) => {
-                // An error reply is one line.
-                let got = if got == b'\r' || got == b'\n' { b' ' } else { got };
-                return [b"Protocol error: expected '$', got '", &[got][..], b"'"].concat();
-            }
-        };
-        [b"Protocol error: ", detail.as_bytes()].concat()
-    }
 }
 
 /// What a client may send.
@@ -294,8 +169,8 @@ impl Parser {
     /// Parses one command at the front of `input`, and fills `spans` with one span per argument.
     ///
     /// After `Incomplete` the caller presents the same bytes again at the front of `input`, with
-    /// more behind them; the buffer may have moved. After `Command` it presents what follows
-    /// the consumed bytes. After `Error` only [`Parser::reset`] makes sense. Spans in
+    /// more behind them; the buffer may have moved. After `Command` it presents what follows the
+    /// consumed bytes. After `Error` only [`Parser::reset`] makes sense. Spans in
     /// [`Place::Unescaped`] are valid until the next call. The vectors behind `spans` and the
     /// parser may be swapped.
     #[inline]
@@ -326,8 +201,8 @@ impl Parser {
     }
 
     /// Tells the parser that the argument which [`Parser::big_bulk`] offers, and its CRLF, were
-    /// taken from the stream. It gets the span `Span::external(index, len)`, where `index`
-    /// counts such arguments of the command from zero.
+    /// taken from the stream. It gets the span `Span::external(index, len)`, where `index` counts
+    /// such arguments of the command from zero.
     ///
     /// # Panics
     /// If [`Parser::big_bulk`] offers nothing.

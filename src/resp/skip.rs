@@ -126,11 +126,11 @@ mod tests {
             let values = prop::collection::vec(value, 0..6);
             (prop::sample::select(&b"*~>%|"[..]), values).prop_map(|(kind, mut values)| {
                 let is_attribute = kind == b'|';
-                if is_attribute && values.len() % 2 == 0 {
+                if is_attribute && values.len().is_multiple_of(2) {
                     values.push(b"+last\r\n".to_vec());
                 }
                 let count = values.len() - is_attribute as usize;
-                let is_paired = is_attribute || kind == b'%' && count % 2 == 0;
+                let is_paired = is_attribute || kind == b'%' && count.is_multiple_of(2);
                 let kind = if kind == b'%' && !is_paired { b'*' } else { kind };
                 let count = if is_paired { count / 2 } else { count };
                 let head = format!("{}{count}\r\n", kind as char);

@@ -25,9 +25,9 @@ impl Default for SystemClock {
 
 impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "this is the one place that reads clocks")]
-    fn unix_millis(&self) -> i64 {
+    fn unix_micros(&self) -> i64 {
         let now: Duration = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        now.as_millis() as i64
+        now.as_micros() as i64
     }
 
     fn monotonic_nanos(&self) -> u64 {

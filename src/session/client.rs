@@ -101,6 +101,12 @@ impl Client {
         self.reply.set(ReplyMode::On);
     }
 
+    /// True if it is on this host: on a loopback address or a Unix socket.
+    pub fn is_local(&self) -> bool {
+        let address = self.address.parse::<std::net::SocketAddr>();
+        self.unix || address.is_ok_and(|address| address.ip().to_canonical().is_loopback())
+    }
+
     /// What its keyspace commands run under.
     #[inline]
     pub fn conditions(&self) -> Conditions {

@@ -68,6 +68,8 @@ pub struct Session {
     /// argument is complete.
     resumes: bool,
     wave: Option<Box<Wave>>,
+    /// Version of the settings that the parser works by.
+    tuned: u64,
     /// Set by a handler that wants the connection closed after its reply.
     pub closing: bool,
 }
@@ -85,6 +87,7 @@ impl Session {
             external: Vec::new(),
             resumes: false,
             wave: None,
+            tuned: 0,
             closing: false,
         };
         session.retune();
@@ -94,6 +97,7 @@ impl Session {
     /// Applies settings and permissions to the parser.
     pub fn retune(&mut self) {
         let config = self.core.config();
+        self.tuned = self.core.config_version();
         self.parser.set_limits(Limits {
             bulk_len_max: config.proto_max_bulk_len as usize,
             authenticated: self.client.authenticated.get(),
@@ -111,6 +115,9 @@ impl Session {
     /// Works until there is nothing to do, then waits for what is missing. False at the end.
     async fn turn(&mut self) -> bool {
         self.client.last_active.set(self.core.now());
+        if self.tuned != self.core.config_version() {
+            self.retune();
+        }
         let step = self.work();
         if self.closing || matches!(step, Step::Close) {
             self.finish_wave().await;
@@ -445,7 +452,7 @@ impl Session {
         let Some(entry) = core.table.resolve(args) else {
             return Err(unknown_command(args));
         };
-        if !entry.subcommands.is_empty() && args.len() > 1 && !entry.row.is_runnable() {
+        if !entry.subcommands.is_empty() && args.len() > 1 {
             return Err(unknown_subcommand(entry, args));
         }
         if !entry.row.spec().arity.fits(args.len()) {

@@ -3,7 +3,7 @@
 //! Invariant: a [`Core`] is used by one thread; other cores reach it only through
 //! [`Core::receive`]. No borrow of its cells lives across an await.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use hdrhistogram::Histogram;
 
 use super::client::Client;
 use super::dial::Dialer;
+use super::host;
 use super::link::{Doorbell, Link};
 use super::table::{Entry, Table, table};
 use crate::base::alloc;
@@ -19,15 +20,18 @@ use crate::base::layout::Layout;
 use crate::base::seams::Clock;
 use crate::base::time::Millis;
 use crate::base::timers::Timers;
-use crate::config::Config;
+use crate::config::{Apply, Config};
 use crate::coordinate::gather::Shards;
 use crate::coordinate::hop::Hops;
 use crate::limits;
+use crate::observe::process;
 use crate::resp::error::CmdError;
 use crate::resp::parse::Span;
-use crate::shard::execute;
-use crate::shard::message::{Batch, ClientFilter, CoreId, Message, Request, Response, Ticket};
+use crate::shard::message::{
+    Batch, ClientFilter, CoreId, Message, Request, Response, Settings, Ticket,
+};
 use crate::shard::stats::{CommandStats, CoreStats, KeyspaceStats};
+use crate::shard::{digest, execute};
 use crate::store::db::{Db, Tuning};
 use crate::store::evict::Policy;
 
@@ -121,12 +125,19 @@ pub(super) struct Scratch {
     pub group: Vec<Parsed>,
 }
 
+/// Does what a changed setting asks for outside the cores (listen elsewhere, log more). The error is the reason in
+/// words; then the change is not made.
+pub type OnChange = Box<dyn Fn(Apply, &Config) -> Result<(), String>>;
+
 /// One core.
 pub struct Core {
     pub shards: Shards,
     pub table: &'static Table,
     pub identity: Arc<Identity>,
     config: RefCell<Arc<Config>>,
+    config_version: Cell<u64>,
+    /// Acts on changed settings that concern the process; set once, on core 0, by whoever composes the server.
+    pub on_change: OnceCell<OnChange>,
     pub clients: RefCell<BTreeMap<u64, Rc<Client>>>,
     pub doorbell: Rc<Doorbell>,
     pub clock: Box<dyn Clock>,
@@ -239,6 +250,8 @@ impl Core {
             dialer: Dialer::default(),
             yielded: Rc::default(),
             config: RefCell::new(config),
+            config_version: Cell::new(0),
+            on_change: OnceCell::new(),
             clients: RefCell::default(),
             doorbell: Rc::default(),
             clock,
@@ -269,8 +282,20 @@ impl Core {
         Arc::clone(&self.config.borrow())
     }
 
-    /// Puts new settings in force on this core.
-    pub fn configure(&self, config: Arc<Config>) {
+    /// The number of changes that led to the settings in force.
+    pub fn config_version(&self) -> u64 {
+        self.config_version.get()
+    }
+
+    /// Puts new settings in force on this core, unless later ones are.
+    pub fn configure(&self, Settings { version, config }: Settings) {
+        if version <= self.config_version.get() {
+            return;
+        }
+        self.config_version.set(version);
+        if config.requirepass.as_bytes().is_empty() {
+            self.clients.borrow().values().for_each(|client| client.authenticated.set(true));
+        }
         self.shards.db.borrow_mut().tuning = tuning(&config);
         self.tuned.set(tuned(&config));
         *self.config.borrow_mut() = config;
@@ -447,9 +472,13 @@ impl Core {
                 self.reset_stats();
                 Response::Done
             }
-            Request::Configure(config) => {
-                self.configure(config);
+            Request::SetConfig(change) => Response::Settings(host::config::change(self, &change)),
+            Request::Configure(settings) => {
+                self.configure(settings);
                 Response::Done
+            }
+            Request::Digest => {
+                Response::Digests(digest::keyspace(&mut self.shards.db.borrow_mut()))
             }
             Request::ActiveExpire(active) => {
                 self.active_expire.set(active);
@@ -483,8 +512,10 @@ impl Core {
     }
 
     fn set_pause(&self, until: Millis, writes_only: bool) {
-        let pause = Pause { until, writes_only };
-        self.pause.set((until > self.now()).then_some(pause));
+        // A pause that stands is never cut short by another, only by its end or CLIENT UNPAUSE.
+        let standing = self.pause.get().map_or(0, |pause| pause.until);
+        let until = if until == 0 { 0 } else { until.max(standing) };
+        self.pause.set((until > self.now()).then_some(Pause { until, writes_only }));
     }
 
     /// Counts an error answered by the command with this id.
@@ -539,6 +570,7 @@ impl Core {
         let (sessions, turns) = (&self.sessions, &self.turns);
         let mut stats = CoreStats {
             core: self.me().0,
+            cpu: process::current_cpu(),
             requests: sessions.requests.get(),
             connections_received: turns.connections_received.get(),
             connections_rejected: turns.connections_rejected.get(),

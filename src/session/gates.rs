@@ -12,11 +12,24 @@ use crate::resp::error::CmdError;
 type Gate = fn(&Session, &Entry) -> Result<(), CmdError>;
 
 /// All gates, in the order in which they are asked.
-const GATES: &[Gate] = &[authenticated, memory_available];
+const GATES: &[Gate] = &[allowed, authenticated, memory_available];
 
 /// Asks every gate.
 pub fn pass(session: &Session, entry: &Entry) -> Result<(), CmdError> {
     GATES.iter().try_for_each(|gate| gate(session, entry))
+}
+
+/// DEBUG is for those whom `enable-debug-command` names.
+fn allowed(session: &Session, entry: &Entry) -> Result<(), CmdError> {
+    let protected = entry.row.spec().flags.has(Flags::PROTECTED);
+    if !protected || session.core.config().enable_debug_command.allows(session.client.is_local()) {
+        return Ok(());
+    }
+    Err(CmdError::Text(
+        "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you \
+         can run it from a local connection, otherwise you need to set this option in the \
+         configuration file, and then restart the server.",
+    ))
 }
 
 fn authenticated(session: &Session, entry: &Entry) -> Result<(), CmdError> {

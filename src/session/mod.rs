@@ -7,6 +7,7 @@ pub mod client;
 pub mod connection;
 pub mod core;
 pub mod dial;
+pub mod docs;
 mod gates;
 pub mod guard;
 pub mod host;

@@ -32,19 +32,27 @@ pub struct HostCommand {
     pub spec: Spec,
     pub run: HostRun,
     pub subcommands: &'static [HostCommand],
+    /// Subcommands that work on the keyspace.
+    pub data: &'static [&'static Command],
     /// True for a container that is a command of its own as well: COMMAND.
     pub runs_alone: bool,
 }
 
 /// Ends the row of a host command.
 pub const fn host(spec: Spec, run: HostRun) -> HostCommand {
-    HostCommand { spec, run, subcommands: &[], runs_alone: false }
+    HostCommand { spec, run, subcommands: &[], data: &[], runs_alone: false }
 }
 
 impl HostCommand {
     /// Makes the row a container.
     pub const fn subcommands(mut self, rows: &'static [HostCommand]) -> HostCommand {
         self.subcommands = rows;
+        self
+    }
+
+    /// Adds subcommands that work on the keyspace, as MEMORY has them.
+    pub const fn data(mut self, rows: &'static [&'static Command]) -> HostCommand {
+        self.data = rows;
         self
     }
 }
@@ -104,7 +112,8 @@ pub struct Table {
 
 const INDEX: usize = 2048;
 const EMPTY: u16 = u16::MAX;
-const DATA: &[&[Command]] = &[command::string::COMMANDS, command::generic::COMMANDS];
+/// The families of keyspace commands.
+pub const DATA: &[&[Command]] = &[command::string::COMMANDS, command::generic::COMMANDS];
 const HOST: &[&[HostCommand]] = host::FAMILIES;
 
 /// The table; built on first use.
@@ -126,6 +135,9 @@ impl Table {
             let id = table.add(Row::Host(command), None);
             for sub in command.subcommands {
                 table.add(Row::Host(sub), Some(id));
+            }
+            for sub in command.data {
+                table.add(Row::Data(sub), Some(id));
             }
         }
         table

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::digest::Digest;
 use super::stats::CoreStats;
 use crate::command::spec::{Command, Parcel};
 use crate::config::Config;
@@ -59,8 +60,13 @@ pub enum Request {
     Stats,
     /// Set your counters back.
     ResetStats,
-    /// These settings are in force from now on.
-    Configure(Arc<Config>),
+    /// Make this change of the settings and put it in force on your core. Core 0 alone is asked, so that changes
+    /// are made one after the other.
+    SetConfig(Box<ConfigChange>),
+    /// These settings are in force from now on, unless a later version already is.
+    Configure(Settings),
+    /// The digest of each database's keys (DEBUG DIGEST).
+    Digest,
     /// Start or stop active expiry (DEBUG SET-ACTIVE-EXPIRE).
     ActiveExpire(bool),
     /// Stop serving.
@@ -75,7 +81,26 @@ pub enum Response {
     Clients(Vec<ClientLine>),
     Count(u64),
     Stats(Box<CoreStats>),
+    /// The settings after a change, or why there was none.
+    Settings(Result<Settings, CmdError>),
+    /// Per database, `None` where it is empty.
+    Digests(Vec<Option<Digest>>),
     Done,
+}
+
+/// CONFIG SET: names and values, all to be set or none.
+#[derive(Debug, Clone)]
+pub struct ConfigChange {
+    pub pairs: Vec<(Box<[u8]>, Box<[u8]>)>,
+    /// Whether the client is on this host.
+    pub is_local: bool,
+}
+
+/// The settings and the number of changes that led to them.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    pub version: u64,
+    pub config: Arc<Config>,
 }
 
 /// A client as CLIENT LIST prints it.

@@ -2,6 +2,7 @@
 //!
 //! Invariant: nothing in this layer awaits; a request runs to its end before the next is taken.
 
+pub mod digest;
 pub mod execute;
 pub mod message;
 pub mod stats;

@@ -68,3 +68,134 @@ pub struct CoreStats {
     /// Latency per command in nanoseconds, for those that ran.
     pub latencies: BTreeMap<u16, Histogram<u64>>,
 }
+
+impl CoreStats {
+    /// Adds another core's counters to these. What names a core (`core`, `cpu`) stays as it is.
+    pub fn merge(&mut self, other: &CoreStats) {
+        for (mine, theirs) in self.counters_mut().into_iter().zip(other.counters()) {
+            *mine += theirs;
+        }
+        self.biggest_input = self.biggest_input.max(other.biggest_input);
+        self.biggest_output = self.biggest_output.max(other.biggest_output);
+        merge_each(&mut self.commands, &other.commands, |mine, theirs| {
+            mine.calls += theirs.calls;
+            mine.nanoseconds += theirs.nanoseconds;
+            mine.rejected += theirs.rejected;
+            mine.failed += theirs.failed;
+        });
+        merge_each(&mut self.keyspace, &other.keyspace, |mine, theirs| {
+            mine.keys += theirs.keys;
+            mine.volatile += theirs.volatile;
+            mine.ttl_sum_ms += theirs.ttl_sum_ms;
+            mine.ttl_samples += theirs.ttl_samples;
+        });
+        for (code, count) in &other.errors {
+            *self.errors.entry(code.clone()).or_default() += count;
+        }
+        for (id, theirs) in &other.latencies {
+            match self.latencies.get_mut(id) {
+                // Every core's histogram has the same bounds, so that adding cannot fail.
+                Some(mine) => mine.add(theirs).unwrap_or_default(),
+                None => drop(self.latencies.insert(*id, theirs.clone())),
+            }
+        }
+    }
+
+    fn counters(&self) -> [u64; 25] {
+        [
+            self.requests,
+            self.connections_received,
+            self.connections_rejected,
+            self.connections,
+            self.hops_out,
+            self.hops_in,
+            self.turns,
+            self.sleeps,
+            self.wakes_sent,
+            self.bytes_in,
+            self.bytes_out,
+            self.expired,
+            self.evicted,
+            self.hits,
+            self.misses,
+            self.changes,
+            self.panics,
+            self.protocol_errors,
+            self.query_buffer_closed,
+            self.output_buffer_closed,
+            self.lazy_free_pending,
+            self.table_bytes,
+            self.client_input_bytes,
+            self.client_output_bytes,
+            self.busy_ns,
+        ]
+    }
+
+    fn counters_mut(&mut self) -> [&mut u64; 25] {
+        [
+            &mut self.requests,
+            &mut self.connections_received,
+            &mut self.connections_rejected,
+            &mut self.connections,
+            &mut self.hops_out,
+            &mut self.hops_in,
+            &mut self.turns,
+            &mut self.sleeps,
+            &mut self.wakes_sent,
+            &mut self.bytes_in,
+            &mut self.bytes_out,
+            &mut self.expired,
+            &mut self.evicted,
+            &mut self.hits,
+            &mut self.misses,
+            &mut self.changes,
+            &mut self.panics,
+            &mut self.protocol_errors,
+            &mut self.query_buffer_closed,
+            &mut self.output_buffer_closed,
+            &mut self.lazy_free_pending,
+            &mut self.table_bytes,
+            &mut self.client_input_bytes,
+            &mut self.client_output_bytes,
+            &mut self.busy_ns,
+        ]
+    }
+}
+
+/// Merges lists element by element; the shorter one grows.
+fn merge_each<T: Default + Clone>(mine: &mut Vec<T>, theirs: &[T], merge: impl Fn(&mut T, &T)) {
+    mine.resize(mine.len().max(theirs.len()), T::default());
+    mine.iter_mut().zip(theirs).for_each(|(mine, theirs)| merge(mine, theirs));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn merging_adds_what_each_core_counted() {
+        let core = |number: u64| {
+            let mut latencies = BTreeMap::new();
+            let mut histogram = Histogram::new_with_bounds(1, 1000, 2).expect("valid bounds");
+            histogram.record(number).expect("within the bounds");
+            latencies.insert(3, histogram);
+            CoreStats {
+                core: number as u16,
+                requests: number,
+                busy_ns: 10 * number,
+                biggest_input: number,
+                commands: vec![CommandStats { calls: number, ..CommandStats::default() }],
+                keyspace: vec![KeyspaceStats { keys: number, ..KeyspaceStats::default() }],
+                errors: BTreeMap::from([("ERR".to_owned(), number)]),
+                latencies,
+                ..CoreStats::default()
+            }
+        };
+        let mut sum = core(1);
+        sum.merge(&core(2));
+        sum.merge(&CoreStats::default());
+        assert_eq!((sum.core, sum.requests, sum.busy_ns, sum.biggest_input), (1, 3, 30, 2));
+        assert_eq!((sum.commands[0].calls, sum.keyspace[0].keys), (3, 3));
+        assert_eq!((sum.errors["ERR"], sum.latencies[&3].len()), (3, 2));
+    }
+}

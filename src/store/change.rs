@@ -42,6 +42,21 @@ pub enum Effect {
     Carried,
 }
 
+impl Effect {
+    /// Gives `key` an absolute expiry, or takes it away.
+    pub(super) fn expiry(key: &[u8], expiry: Option<Millis>) -> Effect {
+        let words: Vec<Box<[u8]>> = match expiry {
+            Some(at) => {
+                let mut digits = itoa::Buffer::new();
+                let at = digits.format(at).as_bytes();
+                vec![(*b"PEXPIREAT").into(), key.into(), at.into()]
+            }
+            None => vec![(*b"PERSIST").into(), key.into()],
+        };
+        Effect::Words(words)
+    }
+}
+
 /// One modification of one key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {

@@ -5,15 +5,23 @@
 //! expiry hint, the change record) exactly once. Nothing here knows commands, clients or files; the
 //! clock is set from outside once per turn.
 
+#[cfg(test)]
+pub(super) mod tests;
+
 use std::cell::{Cell, RefCell};
 use std::ops::Range;
 
+use super::carried::Carried;
 use super::change::{Change, Changes, Effect, Event};
 use super::entry::{Entry, EntryRef, Value, ValueRef};
+use crate::base::hash::SLOTS;
 use crate::base::prng::Prng;
 use crate::base::time::Millis;
 use crate::ds::table::{Position, Remains, Table};
 use crate::resp::args::Key;
+
+/// How many leading bits of a key's hash are its slot.
+const SLOT_BITS: u32 = SLOTS.trailing_zeros();
 
 /// A numbered database of this shard.
 #[derive(Default)]
@@ -23,6 +31,8 @@ pub(super) struct Database {
     pub(super) volatile: usize,
     /// Where the active expiry left off: an index into the table's segments.
     pub(super) sweep_at: usize,
+    /// True if segments merged during this pass of active expiry, so that it may have missed some.
+    pub(super) sweep_again: bool,
 }
 
 /// Counters of one shard since the start or the last CONFIG RESETSTAT.
@@ -218,40 +228,60 @@ impl Db {
         self.databases[database].table.prefetch_record(hash);
     }
 
-    #[inline]
-    fn find(&self, key: Key<'_>) -> Option<Position> {
-        self.databases[self.selected].table.find(key.hash, |entry| entry.key() == key.bytes)
-    }
-
     /// The value at `key`: counts a hit or a miss and marks the key as accessed.
     #[inline]
     pub fn read(&self, key: Key<'_>) -> Option<ValueRef<'_>> {
-        match self.live(key) {
-            Some(entry) => {
-                bump(&self.counters.hits);
-                if self.touching {
-                    self.touch(entry);
-                }
-                Some(entry.value())
-            }
-            None => {
-                bump(&self.counters.misses);
-                None
-            }
-        }
+        self.read_entry(key).map(EntryRef::value)
     }
 
-    /// The entry at `key` without any trace of the look: for TTL, TYPE, OBJECT, DEBUG.
+    /// The entry at `key`: counts a hit or a miss and marks the key as accessed.
+    #[inline]
+    pub fn read_entry(&self, key: Key<'_>) -> Option<EntryRef<'_>> {
+        let entry = self.probe(key)?;
+        if self.touching {
+            self.touch(entry);
+        }
+        Some(entry)
+    }
+
+    /// The entry at `key`: counts a hit or a miss, but is no access. For EXISTS, TTL, TYPE, OBJECT.
+    #[inline]
+    pub fn probe(&self, key: Key<'_>) -> Option<EntryRef<'_>> {
+        let entry = self.live(self.selected, key);
+        bump(if entry.is_some() { &self.counters.hits } else { &self.counters.misses });
+        entry
+    }
+
+    /// The entry at `key` without any trace of the look: for writing commands and for DEBUG.
+    #[inline]
     pub fn peek(&self, key: Key<'_>) -> Option<EntryRef<'_>> {
-        self.live(key)
+        self.live(self.selected, key)
+    }
+
+    /// [`Db::peek`] in another database, whose number must be below [`Db::database_count`].
+    pub fn peek_in(&self, database: usize, key: Key<'_>) -> Option<EntryRef<'_>> {
+        self.live(database, key)
+    }
+
+    /// Calls `act` with database `index` selected, which must be below [`Db::database_count`].
+    pub fn in_database<T>(&mut self, index: usize, act: impl FnOnce(&mut Db) -> T) -> T {
+        let selected = self.selected;
+        self.select(index);
+        let result = act(self);
+        self.selected = selected;
+        result
     }
 
     #[inline]
-    fn live(&self, key: Key<'_>) -> Option<EntryRef<'_>> {
-        let database = &self.databases[self.selected];
-        let entry = database.table.get(self.find(key)?);
+    fn find(&self, database: usize, key: Key<'_>) -> Option<Position> {
+        self.databases[database].table.find(key.hash, |entry| entry.key() == key.bytes)
+    }
+
+    #[inline]
+    fn live(&self, database: usize, key: Key<'_>) -> Option<EntryRef<'_>> {
+        let entry = self.databases[database].table.get(self.find(database, key)?);
         if entry.expiry().is_some_and(|at| at <= self.now) {
-            self.stale.borrow_mut().push((self.selected, key.bytes.into()));
+            self.stale.borrow_mut().push((database, key.bytes.into()));
             return None;
         }
         Some(entry)
@@ -277,18 +307,17 @@ impl Db {
 
     #[cold]
     fn remove_stale(&mut self) {
-        let selected = self.selected;
         for (database, name) in std::mem::take(self.stale.get_mut()) {
-            self.selected = database;
-            drop(self.write(Key::new(&name)));
+            self.in_database(database, |db| {
+                db.write(Key::new(&name));
+            });
         }
-        self.selected = selected;
     }
 
     /// Opens `key` for writing, after removing it if it has expired.
     #[inline]
     pub fn write<'d, 'k>(&'d mut self, key: Key<'k>) -> Write<'d, 'k> {
-        let at = self.find(key);
+        let at = self.find(self.selected, key);
         let mut guard = Write { db: self, key, at };
         if guard.expiry().is_some_and(|at| at <= guard.db.now) {
             bump(&guard.db.counters.expired);
@@ -317,8 +346,9 @@ impl Db {
 
     /// Calls `visit` with every live key of one cluster slot of the selected database.
     pub fn for_each_in_slot(&self, slot: u16, mut visit: impl FnMut(EntryRef<'_>)) {
-        let (prefix, now) = (u64::from(slot) << 50, self.now);
-        self.databases[self.selected].table.for_prefix(prefix, 14, |entry| {
+        let now = self.now;
+        let table = &self.databases[self.selected].table;
+        table.for_prefix(slot.into(), SLOT_BITS, |entry| {
             if entry.expiry().is_none_or(|at| at > now) {
                 visit(entry);
             }
@@ -348,15 +378,8 @@ impl Db {
         }
         self.graveyard.push(database.table.take());
         self.graveyard_len += keys;
-        (database.volatile, database.sweep_at) = (0, 0);
-        let (number, now) = (index as u16, self.now);
-        self.changes.report(|| Change {
-            database: number,
-            key: Box::default(),
-            time: now,
-            event: Event::generic("flush"),
-            effect: Effect::Request,
-        });
+        (database.volatile, database.sweep_at, database.sweep_again) = (0, 0, false);
+        self.changed_whole(index, "flush");
     }
 
     /// Frees up to `entries` entries of flushed databases; false when nothing is left to free.
@@ -377,9 +400,19 @@ impl Db {
         self.graveyard_len
     }
 
-    /// Exchanges two databases.
+    /// Exchanges two databases, which changes nothing if they are one.
     pub fn swap(&mut self, a: usize, b: usize) {
-        self.databases.swap(a, b);
+        if a != b {
+            self.databases.swap(a, b);
+            self.changed_whole(a, "swapdb");
+        }
+    }
+
+    /// Reports a change of a whole database, which has no key.
+    fn changed_whole(&mut self, database: usize, name: &'static str) {
+        let (database, time) = (database as u16, self.now);
+        let (event, effect) = (Event::generic(name), Effect::Request);
+        self.changes.report(|| Change { database, key: Box::default(), time, event, effect });
     }
 
     /// Bytes and shape of the selected database's table: (slots, bytes of buckets and directory).
@@ -432,25 +465,51 @@ impl Write<'_, '_> {
 
     /// Counts a hit or a miss and marks the key as accessed, as a reading command does.
     pub fn count_access(&self) {
-        match self.entry() {
-            Some(entry) => {
-                bump(&self.db.counters.hits);
-                if self.db.touching {
-                    self.db.touch(entry);
-                }
-            }
-            None => bump(&self.db.counters.misses),
+        let counters = &self.db.counters;
+        bump(if self.exists() { &counters.hits } else { &counters.misses });
+        self.mark_accessed();
+    }
+
+    /// Marks the key as accessed, if it exists, as a writing command does.
+    #[inline]
+    pub fn mark_accessed(&self) {
+        if let Some(entry) = self.entry()
+            && self.db.touching
+        {
+            self.db.touch(entry);
         }
     }
 
     /// Sets the value, whatever the key held.
     #[inline]
     pub fn set(&mut self, value: Value<'_>, expiry: Expiry, event: Event) {
+        self.place(value, expiry);
+        self.changed(event, || Effect::Request);
+    }
+
+    /// Sets everything but the key from an entry that was elsewhere.
+    pub fn put(&mut self, carried: &Carried, event: Event) {
+        let expiry = carried.expiry.map_or(Expiry::Never, Expiry::At);
+        let at = self.place(carried.value.clone(), expiry);
+        let table = &mut self.db.databases[self.db.selected].table;
+        if let Some(access) = carried.access {
+            table.get(at).set_access(access);
+        }
+        if carried.is_modified {
+            table.update(at, Entry::mark_modified);
+        }
+        self.changed(event, || Effect::Request);
+    }
+
+    #[inline]
+    fn place(&mut self, value: Value<'_>, expiry: Expiry) -> Position {
         match self.at {
-            Some(at) => self.overwrite(at, value, expiry),
+            Some(at) => {
+                self.overwrite(at, value, expiry);
+                at
+            }
             None => self.insert(value, expiry),
         }
-        self.changed(event, Effect::Request);
     }
 
     fn overwrite(&mut self, at: Position, value: Value<'_>, expiry: Expiry) {
@@ -465,7 +524,7 @@ impl Write<'_, '_> {
         self.db.touch(entry);
     }
 
-    fn insert(&mut self, value: Value<'_>, expiry: Expiry) {
+    fn insert(&mut self, value: Value<'_>, expiry: Expiry) -> Position {
         let expiry = match expiry {
             Expiry::At(time) => Some(time),
             Expiry::Keep | Expiry::Never => None,
@@ -479,6 +538,7 @@ impl Write<'_, '_> {
             database.table.lower_due(at, time.max(0) as u64);
         }
         self.at = Some(at);
+        at
     }
 
     fn put_expiry(&mut self, at: Position, expiry: Option<Millis>) {
@@ -499,7 +559,8 @@ impl Write<'_, '_> {
     pub fn set_expiry(&mut self, expiry: Option<Millis>, event: Event) {
         let at = self.at.expect("only an existing key has an expiry");
         self.put_expiry(at, expiry);
-        self.changed(event, Effect::Request);
+        let key = self.key.bytes;
+        self.changed(event, || Effect::expiry(key, expiry));
     }
 
     /// Changes a string in place; a missing key begins as an empty one. What exists must be a string.
@@ -509,7 +570,7 @@ impl Write<'_, '_> {
         }
         let at = self.at.expect("it exists or was inserted");
         self.db.databases[self.db.selected].table.update(at, change);
-        self.changed(event, Effect::Request);
+        self.changed(event, || Effect::Request);
     }
 
     /// Removes the key, if it exists; says whether it did.
@@ -519,7 +580,7 @@ impl Write<'_, '_> {
         let entry = database.table.remove(at, self.key.hash);
         database.volatile -= usize::from(entry.view().expiry().is_some());
         drop(entry);
-        self.changed(event, Effect::Removed);
+        self.changed(event, || Effect::Removed);
         true
     }
 
@@ -539,8 +600,9 @@ impl Write<'_, '_> {
     }
 
     #[inline]
-    fn changed(&mut self, event: Event, effect: Effect) {
+    fn changed(&mut self, event: Event, effect: impl FnOnce() -> Effect) {
         let (database, key, time) = (self.db.selected as u16, self.key.bytes, self.db.now);
-        self.db.changes.report(|| Change { database, key: key.into(), time, event, effect });
+        let key = || key.into();
+        self.db.changes.report(|| Change { database, key: key(), time, event, effect: effect() });
     }
 }

@@ -8,10 +8,14 @@
 //!
 //! Invariant: eviction draws from this shard only, and removes through the write guard.
 
+#[cfg(test)]
+mod tests;
+
 use super::change::Event;
-use super::db::Db;
+use super::db::{Database, Db};
 use super::entry::EntryRef;
 use crate::base::time::Millis;
+use crate::ds::table::Sweep;
 use crate::resp::args::Key;
 
 const ACCESS_BITS: u32 = 24;
@@ -123,13 +127,39 @@ impl Db {
         for index in 0..self.database_count() {
             self.sample(index, policy, samples, &mut best);
         }
-        let Some((_, index, key)) = best else { return false };
-        let selected = self.selected();
-        self.select(index);
-        let removed = self.write(Key::new(&key)).remove(Event::EVICTED);
+        let drawn = best.map(|(_, index, key)| (index, key));
+        let victim = drawn.or_else(|| self.search(policy));
+        let Some((index, key)) = victim else { return false };
+        let evict = |db: &mut Db| db.write(Key::new(&key)).remove(Event::EVICTED);
+        let removed = self.in_database(index, evict);
         self.counters.evicted.set(self.counters.evicted.get() + u64::from(removed));
-        self.select(selected);
         true
+    }
+
+    /// Some key with an expiry, where they are so few that drawing found none.
+    #[cold]
+    fn search(&mut self, policy: Policy) -> Option<(usize, Box<[u8]>)> {
+        let with_some = |database: &Database| policy.volatile_only() && database.volatile > 0;
+        let index = self.databases.iter().position(with_some)?;
+        let table = &mut self.databases[index].table;
+        let (mut segment, mut found) = (0, None);
+        while segment < table.segment_count() && found.is_none() {
+            let segments = table.segment_count();
+            // The bound is set anew on the way, so a segment where nothing expires any more is
+            // passed over next time.
+            if table.segment_due(segment) < u64::MAX {
+                let judge = |entry: EntryRef<'_>| {
+                    if entry.expiry().is_some() {
+                        found.get_or_insert_with(|| entry.key().into());
+                    }
+                    Sweep::Keep(entry.expiry().map_or(u64::MAX, |at| at.max(0) as u64))
+                };
+                table.sweep_segment(segment, judge, drop);
+            }
+            // A merge renumbers segments, perhaps those that were passed.
+            segment = if table.segment_count() < segments { 0 } else { segment + 1 };
+        }
+        found.map(|key| (index, key))
     }
 
     fn sample(

@@ -4,7 +4,13 @@
 //! header per segment and visits entries only where something is due. Work is done in steps of one
 //! segment; the caller stops when its slice of time is used up.
 //!
+//! Segments that become nearly empty are merged, which renumbers others; a pass in which that
+//! happens goes round again, which costs only headers where it has been.
+//!
 //! Invariant: an entry is removed here only if a reader would no longer see it.
+
+#[cfg(test)]
+mod tests;
 
 use super::change::{Change, Effect, Event};
 use super::db::Db;
@@ -27,7 +33,8 @@ impl Db {
         let database = &mut self.databases[index];
         if database.volatile == 0 || database.sweep_at >= database.table.segment_count() {
             database.sweep_at = 0;
-            return Step { removed: 0, finished: true };
+            let again = std::mem::take(&mut database.sweep_again) && database.volatile > 0;
+            return Step { removed: 0, finished: !again };
         }
         let segment = database.sweep_at;
         database.sweep_at += 1;
@@ -41,12 +48,14 @@ impl Db {
             Some(at) if at > now => Sweep::Keep(at as u64),
             Some(_) => Sweep::Remove,
         };
+        let segments = database.table.segment_count();
         database.table.sweep_segment(segment, judge, |entry| {
             count += 1;
             if listening {
                 removed.push(entry.view().key().into());
             }
         });
+        database.sweep_again |= database.table.segment_count() < segments;
         database.volatile -= count;
         self.counters.expired.set(self.counters.expired.get() + count as u64);
         if !listening {

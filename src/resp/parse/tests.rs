@@ -1,4 +1,5 @@
 use super::*;
+use crate::base::bytes::write_quoted;
 use proptest::prelude::*;
 
 type Arguments = Vec<Vec<u8>>;
@@ -330,6 +331,14 @@ fn split<'a>(stream: &'a [u8], lens: &[usize]) -> Vec<&'a [u8]> {
 }
 
 proptest! {
+    #[test]
+    fn quoted_bytes_read_back(bytes in prop::collection::vec(any::<u8>(), 0..100)) {
+        let mut line = Vec::new();
+        write_quoted(&mut line, &bytes);
+        line.push(b'\n');
+        prop_assert_eq!(commands(&line), vec![vec![bytes]]);
+    }
+
     #[test]
     fn any_split_gives_the_same_commands(
         stream in any_stream(),

@@ -1,0 +1,138 @@
+//! Enumerating keys: all at once, or in steps that leave nothing behind on the server.
+//!
+//! A SCAN walks one shard after the other. Its cursor names the shard and the place in the shard's
+//! table; the shard that comes to its end answers the beginning of the next, and the last answers
+//! zero.
+//!
+//! Invariant: a key that exists from the first call to the last is returned at least once. The
+//! table gives that for one shard, and a key never changes its shard.
+
+use crate::base::glob;
+use crate::base::layout::ScanCursor;
+use crate::resp::args::Args;
+use crate::resp::error::{CmdError, CmdResult};
+use crate::resp::out::Out;
+use crate::store::db::Db;
+use crate::store::entry::EntryRef;
+
+/// COUNT where it is not given.
+const COUNT_DEFAULT: u64 = 10;
+
+/// How many steps of the table one call may take for each key it was asked for, if it finds fewer.
+const STEPS_PER_COUNT: u64 = 10;
+
+pub(super) fn keys(db: &Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
+    let pattern = args.at(1);
+    let (mut found, mut count) = (Out::new(out.protocol()), 0);
+    let visit = |entry: EntryRef<'_>| {
+        if glob::glob_match(pattern, entry.key(), false) {
+            found.bulk(entry.key());
+            count += 1;
+        }
+    };
+    match glob::glob_prefix_slot(pattern) {
+        None => db.for_each(visit),
+        Some(slot) if db.owned().contains(&slot) => db.for_each_in_slot(slot, visit),
+        Some(_) => {}
+    }
+    out.array(count);
+    out.append(&found);
+    Ok(())
+}
+
+/// Which keys a SCAN wants, and how many a call.
+struct Wanted<'a> {
+    pattern: Option<&'a [u8]>,
+    type_name: Option<&'a [u8]>,
+    count: u64,
+}
+
+impl<'a> Wanted<'a> {
+    fn read(args: &Args<'a>) -> Result<Wanted<'a>, CmdError> {
+        let mut wanted = Wanted { pattern: None, type_name: None, count: COUNT_DEFAULT };
+        let mut options = args.reader(2);
+        while !options.done() {
+            if options.keyword("COUNT") {
+                let count = options.int()?;
+                wanted.count = u64::try_from(count).map_err(|_| CmdError::Syntax)?;
+                if wanted.count == 0 {
+                    return Err(CmdError::Syntax);
+                }
+            } else if options.keyword("MATCH") {
+                wanted.pattern = Some(options.word()?);
+            } else if options.keyword("TYPE") {
+                wanted.type_name = Some(options.word()?);
+            } else {
+                return Err(CmdError::Syntax);
+            }
+        }
+        Ok(wanted)
+    }
+
+    fn has(&self, entry: EntryRef<'_>) -> bool {
+        let matches = |pattern: &[u8]| glob::glob_match(pattern, entry.key(), false);
+        let is_named =
+            |name: &[u8]| name.eq_ignore_ascii_case(super::type_name(entry.value()).as_bytes());
+        self.pattern.is_none_or(matches) && self.type_name.is_none_or(is_named)
+    }
+
+    /// Whether the pattern fixes a slot that is not on this shard.
+    fn is_elsewhere(&self, db: &Db) -> bool {
+        let slot = self.pattern.and_then(glob::glob_prefix_slot);
+        slot.is_some_and(|slot| !db.owned().contains(&slot))
+    }
+}
+
+pub(super) fn scan(db: &Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
+    let cursor = ScanCursor::parse(args.at(1)).ok_or(CmdError::Text("ERR invalid cursor"))?;
+    let wanted = Wanted::read(args)?;
+    let (mut found, mut count) = (Out::new(out.protocol()), 0);
+    let next = walk(db, cursor, &wanted, |key| {
+        found.bulk(key);
+        count += 1;
+    });
+    out.array(2);
+    out.bulk_int(next.number() as i64);
+    out.array(count);
+    out.append(&found);
+    Ok(())
+}
+
+/// Walks on from `cursor`, calls `found` with each wanted key, and returns where the next call goes
+/// on.
+fn walk(
+    db: &Db,
+    cursor: ScanCursor,
+    wanted: &Wanted<'_>,
+    mut found: impl FnMut(&[u8]),
+) -> ScanCursor {
+    const END: ScanCursor = ScanCursor { shard: 0, place: 0 };
+    // The router sends a cursor that names no shard to any: nobody was ever given it.
+    if cursor.shard != db.shard() {
+        return END;
+    }
+    let next_shard = if db.shard() + 1 < db.shards() {
+        ScanCursor { shard: db.shard() + 1, place: 0 }
+    } else {
+        END
+    };
+    if wanted.is_elsewhere(db) {
+        return next_shard;
+    }
+    let (mut place, mut visited) = (cursor.place, 0);
+    for _ in 0..wanted.count.saturating_mul(STEPS_PER_COUNT) {
+        place = db.scan(place, |entry| {
+            visited += 1;
+            if wanted.has(entry) {
+                found(entry.key());
+            }
+        });
+        if place == 0 {
+            return next_shard;
+        }
+        if visited >= wanted.count {
+            break;
+        }
+    }
+    ScanCursor { shard: cursor.shard, place }
+}
