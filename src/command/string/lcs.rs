@@ -87,7 +87,10 @@ pub(super) fn answer(db: &mut Db, args: &Args<'_>, parcels: &[Parcel], out: &mut
     let (a, b) = (string(0), string(1));
     check_size(a.len(), b.len(), db.tuning.string_len_max)?;
     match options.answer {
-        Answer::Length => out.count(Table::fill(&a, &b, false).length),
+        Answer::Length => {
+            let (short, long) = if a.len() < b.len() { (&a, &b) } else { (&b, &a) };
+            out.count(Table::fill(short, long, false).length);
+        }
         Answer::String => {
             let mut reversed = Vec::new();
             let table = Table::fill(&a, &b, true);
@@ -199,8 +202,8 @@ struct Table<'s> {
     /// Positions in `b` of the byte values that occur in `a`.
     masks: Vec<u64>,
     /// The rows after each byte of `a`, if they are kept: `row_bytes` each, the first bit lowest.
-    /// Whole bytes rather than words, or a long `a` against a `b` of one byte would take 64
-    /// times what it needs.
+    /// Whole bytes rather than words, or a long `a` against a `b` of one byte would take 64 times
+    /// what it needs.
     rows: Vec<u8>,
     row_bytes: usize,
     /// Length of the longest common subsequence.

@@ -39,7 +39,7 @@ impl Unit {
         matches!(self, Unit::Seconds | Unit::UnixSeconds)
     }
 
-    fn from_now(self) -> bool {
+    fn is_relative(self) -> bool {
         matches!(self, Unit::Seconds | Unit::Milliseconds)
     }
 }
@@ -57,7 +57,7 @@ impl Deadline<'_> {
     pub fn time(self, now: Millis, command: &'static str) -> Result<Millis, CmdError> {
         let number = num::parse_i64(self.text).ok_or(CmdError::NotInteger)?;
         let scale = if self.unit.in_seconds() { 1000 } else { 1 };
-        let base = if self.unit.from_now() { now } else { 0 };
+        let base = if self.unit.is_relative() { now } else { 0 };
         Some(number)
             .filter(|number| *number > 0)
             .and_then(|number| number.checked_mul(scale)?.checked_add(base))
