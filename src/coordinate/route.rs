@@ -2,7 +2,7 @@
 //!
 //! Invariant: routing reads the row and the arguments only. It never looks at a keyspace.
 
-use crate::base::layout::{Layout, ScanCursor};
+use crate::base::layout::Layout;
 use crate::base::num;
 use crate::command::spec::{Access, Command, Keys, Run, Spec};
 use crate::resp::args::{Args, Key};
@@ -97,7 +97,7 @@ pub fn route(layout: Layout, me: CoreId, command: &Command, args: &Args<'_>) -> 
     match command.run {
         Run::Every(..) if layout.cores() > 1 => return Route::Every,
         Run::Every(..) => return Route::One(me),
-        Run::Cursor(position, _) => return Route::One(cursor_owner(layout, me, args, position)),
+        Run::Cursor(..) if layout.cores() > 1 => return Route::Many,
         _ => {}
     }
     if command.spec.keys.is_empty() || layout.cores() == 1 {
@@ -113,13 +113,6 @@ pub fn route(layout: Layout, me: CoreId, command: &Command, args: &Args<'_>) -> 
         };
     });
     route
-}
-
-fn cursor_owner(layout: Layout, me: CoreId, args: &Args<'_>, position: u8) -> CoreId {
-    match args.get(position.into()).and_then(ScanCursor::parse) {
-        Some(cursor) if usize::from(cursor.shard) < layout.cores() => CoreId(cursor.shard),
-        _ => me,
-    }
 }
 
 /// True if the command must be spread because its keys lie on several cores.

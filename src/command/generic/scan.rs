@@ -83,9 +83,20 @@ impl<'a> Wanted<'a> {
     }
 }
 
-pub(super) fn scan(db: &Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
+/// Where a SCAN goes on and how many keys its client would like in one reply, or what is wrong with
+/// its arguments.
+pub fn scan_page(args: &Args<'_>) -> Result<(ScanCursor, usize), CmdError> {
+    let (cursor, wanted) = read(args)?;
+    Ok((cursor, usize::try_from(wanted.count).unwrap_or(usize::MAX)))
+}
+
+fn read<'a>(args: &Args<'a>) -> Result<(ScanCursor, Wanted<'a>), CmdError> {
     let cursor = ScanCursor::parse(args.at(1)).ok_or(CmdError::Text("ERR invalid cursor"))?;
-    let wanted = Wanted::read(args)?;
+    Ok((cursor, Wanted::read(args)?))
+}
+
+pub(super) fn scan(db: &Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
+    let (cursor, wanted) = read(args)?;
     let (mut found, mut count) = (Out::new(out.protocol()), 0);
     let next = walk(db, cursor, &wanted, |key| {
         found.bulk(key);
