@@ -7,6 +7,7 @@ use super::super::connection::Session;
 use super::super::table::{HostCommand, HostRun, LaterFuture, host};
 use super::{container, help, statistics, summaries, total};
 use crate::base::alloc;
+use crate::command::generic::MEMORY_USAGE;
 use crate::command::spec::{Arity, Flags, Group, Spec, cmd};
 use crate::observe::info::overhead;
 use crate::observe::process::Figures;
@@ -26,7 +27,8 @@ pub const COMMANDS: &[HostCommand] = &[container(
         "Depends on subcommand.",
     ),
     SUBCOMMANDS,
-)];
+)
+.data(&[&MEMORY_USAGE])];
 
 const SUBCOMMANDS: &[HostCommand] = &[
     host(
@@ -37,7 +39,7 @@ const SUBCOMMANDS: &[HostCommand] = &[
     host(
         sub("HELP", "Lists the subcommands.").flags(Flags::LOADING.and(Flags::STALE)),
         HostRun::Now(|_, _, out| {
-            let usage = ("USAGE", "Returns the bytes that a key takes.");
+            let usage = (MEMORY_USAGE.spec.name, MEMORY_USAGE.spec.summary);
             help(out, "MEMORY", summaries(SUBCOMMANDS).chain([usage]));
             Ok(())
         }),
