@@ -21,11 +21,16 @@ const COUNT_DEFAULT: u64 = 10;
 /// How many steps of the table one call may take for each key it was asked for, if it finds fewer.
 const STEPS_PER_COUNT: u64 = 10;
 
+/// Unlike elsewhere, a star alone means every key here, also the empty one.
+fn matches(pattern: &[u8], key: &[u8]) -> bool {
+    pattern == b"*" || glob::glob_match(pattern, key, false)
+}
+
 pub(super) fn keys(db: &Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
     let pattern = args.at(1);
     let (mut found, mut count) = (Out::new(out.protocol()), 0);
     let visit = |entry: EntryRef<'_>| {
-        if glob::glob_match(pattern, entry.key(), false) {
+        if matches(pattern, entry.key()) {
             found.bulk(entry.key());
             count += 1;
         }
@@ -70,7 +75,7 @@ impl<'a> Wanted<'a> {
     }
 
     fn has(&self, entry: EntryRef<'_>) -> bool {
-        let matches = |pattern: &[u8]| glob::glob_match(pattern, entry.key(), false);
+        let matches = |pattern: &[u8]| matches(pattern, entry.key());
         let is_named =
             |name: &[u8]| name.eq_ignore_ascii_case(super::type_name(entry.value()).as_bytes());
         self.pattern.is_none_or(matches) && self.type_name.is_none_or(is_named)
