@@ -60,8 +60,8 @@ pub enum Request {
     Stats,
     /// Set your counters back.
     ResetStats,
-    /// Make this change of the settings and put it in force on your core. Core 0 alone is asked, so that changes
-    /// are made one after the other.
+    /// Make this change of the settings and put it in force on your core. Core 0 alone is asked, so
+    /// that changes are made one after the other.
     SetConfig(Box<ConfigChange>),
     /// These settings are in force from now on, unless a later version already is.
     Configure(Settings),
