@@ -66,6 +66,7 @@ pub const COMMANDS: &[Command] = &[
     string("DELEX", AtLeast(2))
         .flags(FAST)
         .keys(&[Keys::At(1, Access::RW.and(Access::DELETE).and(Access::VARIABLE))])
+        .varying(conditional::access)
         .doc(
             "Removes a key if its value or digest meets a condition.",
             "8.4.0",
@@ -167,6 +168,7 @@ pub const COMMANDS: &[Command] = &[
     string("SET", AtLeast(3))
         .flags(DENYOOM)
         .keys(&[Keys::At(1, READ_CHANGE.and(Access::VARIABLE))])
+        .varying(set::access)
         .doc("Sets a key to a string value, whatever it held.", "1.0.0", "O(1)")
         .run(Run::Shard(Writes(set::set)))
         .log(Log::Effects),

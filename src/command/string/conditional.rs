@@ -9,6 +9,7 @@
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::text::Text;
+use crate::command::spec::Access;
 use crate::resp::args::{Args, Reader};
 use crate::resp::error::{CmdError, CmdResult};
 use crate::resp::out::Out;
@@ -96,6 +97,12 @@ pub(super) fn digest(db: &Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
         }
     }
     Ok(())
+}
+
+/// What a DELEX with these arguments does with its key: without a condition it does not look at the value.
+pub(super) fn access(args: &Args<'_>) -> Access {
+    let look = if args.len() > 2 { Access::RW } else { Access::RM };
+    look.and(Access::DELETE)
 }
 
 pub(super) fn delex(db: &mut Db, args: &Args<'_>, out: &mut Out) -> CmdResult {

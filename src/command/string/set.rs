@@ -4,10 +4,11 @@
 //! every other. A time in the past is accepted: GETEX then removes the key, SET stores it expired.
 //! <https://redis.io/docs/latest/commands/set/>
 
-use super::SET;
 use super::conditional::Condition;
 use super::lifetime::{Deadline, Lifetime, Unit, report_set};
 use super::text::{Text, stored, write_optional};
+use super::{CHANGE, READ_CHANGE, REPLACE, SET};
+use crate::command::spec::Access;
 use crate::resp::args::{Args, Reader};
 use crate::resp::error::{CmdError, CmdResult};
 use crate::resp::out::Out;
@@ -101,6 +102,16 @@ pub(super) fn read_deadline<'a>(
     reader.word()?;
     let text = reader.word()?;
     Ok(lifetime.choose(Lifetime::Until(Deadline { unit, text })))
+}
+
+/// What a SET with these arguments does with its key; one that is not understood overwrites.
+pub(super) fn access(args: &Args<'_>) -> Access {
+    let options = SetOptions::read(&mut args.reader(3)).unwrap_or_default();
+    match options {
+        SetOptions { returns_old: true, .. } => READ_CHANGE,
+        SetOptions { when: When::Holds(_), .. } => CHANGE,
+        _ => REPLACE,
+    }
 }
 
 pub(super) fn set(db: &mut Db, args: &Args<'_>, out: &mut Out) -> CmdResult {

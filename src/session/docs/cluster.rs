@@ -12,6 +12,7 @@ pub const DOCS: &[Docs] = &[
     docs("CLUSTER|KEYSLOT").arguments(&[string("key")]),
     docs("CLUSTER|LINKS"),
     docs("CLUSTER|MYID"),
+    docs("CLUSTER|MYSHARDID"),
     docs("CLUSTER|NODES"),
     docs("CLUSTER|SHARDS"),
     docs("CLUSTER|SLOTS")

@@ -35,7 +35,8 @@ pub struct Docs {
     /// What changed, and with which Redis version; oldest first.
     pub history: &'static [Change],
     pub deprecated: Option<Deprecation>,
-    /// True for a command that is meant for the server's developers: the doc flag `syscmd`.
+    /// True for a command that is meant for the server's developers, whose arguments are not documented: the doc flag
+    /// `syscmd`.
     pub is_internal: bool,
     /// Remarks on the row's key specifications, by index; an empty one is left out.
     pub key_notes: &'static [&'static str],
