@@ -232,6 +232,17 @@ impl Batch {
         self.calls.push(Call { command, statistics, spans, key_at, hash });
     }
 
+    /// Adds a command that no client sent in these words; the first is its name.
+    pub fn push_words(&mut self, command: &'static Command, statistics: u16, words: &[&[u8]]) {
+        let first = self.spans.len() as u32;
+        for word in words {
+            self.spans.push(Span::input(self.bytes.len(), word.len() as u32));
+            self.bytes.extend_from_slice(word);
+        }
+        let spans = (first, self.spans.len() as u32);
+        self.calls.push(Call { command, statistics, spans, key_at: 0, hash: 0 });
+    }
+
     /// The arguments of the call at `index`.
     pub fn args(&self, index: usize) -> Args<'_> {
         let call = &self.calls[index];

@@ -192,7 +192,8 @@ struct LegacyRange {
 }
 
 impl LegacyRange {
-    /// The range of a single specification as it is; several are joined while they stand side by side.
+    /// The range of a single specification as it is; several are joined while they stand side by
+    /// side.
     fn of(keys: &[Keys]) -> LegacyRange {
         if let [only] = keys
             && let Some((first, last, step)) = fixed_range(only)
