@@ -221,3 +221,42 @@ fn documentation_has_the_form_and_the_facts_of_redis() {
     assert_eq!(printer::print(&ours), printer::print(&theirs));
     assert_eq!(ours, theirs);
 }
+
+/// Commands that a transcript cannot show, with the reason.
+const WITHOUT_TRANSCRIPT: &[(&str, &str)] = &[("shutdown", "it ends the server")];
+
+/// The command at the beginning of a transcript's line such as `sorted> KEYS *`, in lower case: its first word, and the
+/// first two joined as the name of a subcommand.
+fn called(line: &str) -> Option<[String; 2]> {
+    let (prefix, command) = line.split_once("> ")?;
+    let is_prompt =
+        prefix.bytes().all(|byte| byte.is_ascii_alphanumeric() || b" >".contains(&byte));
+    let mut words = command.split_whitespace().map(str::to_lowercase);
+    let first = words.next().filter(|_| is_prompt)?;
+    let both = format!("{first}|{}", words.next().unwrap_or_default());
+    Some([first, both])
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "the test reads the transcripts")]
+fn every_command_is_reached_by_a_transcript() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/transcripts");
+    let mut reached: BTreeSet<String> = BTreeSet::new();
+    for file in std::fs::read_dir(folder).expect("the folder of transcripts") {
+        let path = file.expect("a readable folder").path();
+        if path.extension().is_some_and(|extension| extension == "txt") {
+            let text = std::fs::read_to_string(&path).expect("a readable transcript");
+            reached.extend(text.lines().filter_map(called).flatten());
+        }
+    }
+    let server = Options::under_test(1).start();
+    let table = rows(&server.connect().call(&["COMMAND"]));
+    let is_container = |row: &Reply| !row.items()[SUBCOMMANDS].items().is_empty();
+    let missing: Vec<&String> = table
+        .iter()
+        .filter(|(name, row)| !is_container(row) && !reached.contains(*name))
+        .map(|(name, _)| name)
+        .filter(|name| WITHOUT_TRANSCRIPT.iter().all(|(exempt, _)| exempt != name))
+        .collect();
+    assert!(missing.is_empty(), "no transcript calls {missing:?}");
+}
