@@ -300,7 +300,9 @@ fn run(transcript: &Transcript, options: &Options) -> Outcome {
     options.arguments.extend(transcript.header.arguments.iter().cloned());
     let server = options.start();
     for case in transcript.cases.iter().filter(|case| !too_new(&case.newer)) {
-        let flushed = server.connect().run("FLUSHALL");
+        let mut admin = server.connect();
+        let flushed = admin.run("FLUSHALL");
+        admin.close();
         let protected = flushed.is_error("NOAUTH") || flushed == support::reply::Reply::Nil;
         let usable = protected || flushed.bytes() == Some(b"OK");
         assert!(usable, "{}: FLUSHALL says {flushed:?}", transcript.name());
@@ -310,6 +312,7 @@ fn run(transcript: &Transcript, options: &Options) -> Outcome {
         for step in &case.steps {
             perform(transcript, step, &mut session, &mut outcome);
         }
+        session.clients.into_values().for_each(Client::close);
     }
     outcome
 }

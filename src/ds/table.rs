@@ -57,8 +57,7 @@
 //!   ranges, empty ranges have no page, and directories shrink.
 //! - Lu et al., "Dash" (VLDB 2020): leading bits, segments and fingerprints are theirs.
 //!   Displacement is plain probing inside the segment in place of balanced insert, stash buckets
-//!   and displacement chains: at this fill it touches as few lines, and one rule serves find and
-//!   scan.
+//!   and displacement chains, so that one rule serves find and scan.
 //! - F14 (Facebook, 2019): the overflow counter is theirs; it saturates and then sticks until the
 //!   segment is split.
 //!
@@ -90,8 +89,9 @@ use self::segment::{SLOTS, Segment, fingerprint_of, home_of, next_bucket};
 
 pub use self::walk::{Remains, Sweep};
 
-/// A segment that holds so many records is split before it takes another: 95 % of its slots.
-/// Beyond it, probes lengthen faster than memory shrinks.
+/// A segment that holds so many records is split before it takes another: 95 % of its slots. From
+/// one to two million records the table took at most 17.5, 16.8, 16.2 and 15.9 bytes a record when
+/// split at 88, 92, 95 and 97 %, and 12.4, 11.7, 11.4 and 11.2 on average: little is left to gain.
 const SPLIT_LIVE: usize = SLOTS * 95 / 100;
 
 /// Buddies that hold at most so many records together are merged: 40 % of one's slots.

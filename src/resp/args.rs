@@ -50,10 +50,11 @@ impl<'a> Args<'a> {
         Args { input, spans, external, hashed: 0, hash: 0 }
     }
 
-    /// The same arguments with the hash of the key at `position` already known.
+    /// The same arguments with the hash of the key at `position` already known, unless it is 0,
+    /// which stands for a hash that nobody has computed.
     #[inline]
     pub fn with_hash(mut self, position: usize, hash: u64) -> Args<'a> {
-        (self.hashed, self.hash) = (position as u32, hash);
+        (self.hashed, self.hash) = (if hash == 0 { 0 } else { position as u32 }, hash);
         self
     }
 

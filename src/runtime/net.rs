@@ -252,6 +252,7 @@ impl Net {
             socket.receiving = Receiving::Off;
         }
         if let Some(buffer) = cqueue::buffer_select(completion.flags()) {
+            self.buffers.taken();
             let len = result.max(0) as usize;
             self.bytes_in += len as u64;
             let chunk = Chunk::lent(Rc::clone(&self.home), buffer, len);

@@ -62,7 +62,7 @@ pub struct Ring {
 impl Ring {
     /// Makes the ring of this thread.
     pub fn new() -> io::Result<Ring> {
-        let mut uring = IoUring::builder()
+        let uring = IoUring::builder()
             .setup_single_issuer()
             .setup_defer_taskrun()
             .setup_submit_all()
@@ -157,7 +157,6 @@ impl Ring {
                 0,
             )?;
         }
-        (0..RECEIVE_BUFFERS).for_each(|id| buffers.give_back(id));
         buffers.publish();
         Ok(Rc::new(buffers))
     }
@@ -171,17 +170,24 @@ fn is_transient(error: &io::Error) -> bool {
 /// The buffers that the kernel fills on multishot receive, and the ring in which it finds the free
 /// ones.
 ///
-/// Free buffers are handed out last in, first out in batches of one turn, so that a lightly loaded
-/// core keeps using few of them and they stay in its cache.
+/// The kernel takes buffers in the order in which it got them, so giving it all would send every
+/// receive through memory that has left the cache. It gets only as many as it needed at once so
+/// far; the others wait on a stack, the most recently used on top.
 pub struct BufferRing {
     entries: NonNull<BufRingEntry>,
     memory: NonNull<u8>,
     tail: Cell<u16>,
+    /// Free buffers that the kernel does not have.
     returned: RefCell<Vec<u16>>,
-    /// Buffers the kernel has or lent ones; what is missing to [`RECEIVE_BUFFERS`] lies in
-    /// `returned`.
+    /// Buffers that the kernel has.
+    offered: Cell<u16>,
+    /// How many it should have.
+    wanted: Cell<u16>,
     starving: Cell<bool>,
 }
+
+/// How many buffers the kernel gets before it asked for more.
+const OFFERED_FIRST: u16 = 32;
 
 const ENTRIES_LEN: usize = RECEIVE_BUFFERS as usize * size_of::<BufRingEntry>();
 const MEMORY_LEN: usize = RECEIVE_BUFFERS as usize * RECEIVE_BUFFER_SIZE;
@@ -211,19 +217,30 @@ impl BufferRing {
             entries,
             memory: map(MEMORY_LEN)?,
             tail: Cell::new(0),
-            returned: RefCell::default(),
+            returned: RefCell::new((0..RECEIVE_BUFFERS).rev().collect()),
+            offered: Cell::new(0),
+            wanted: Cell::new(OFFERED_FIRST),
             starving: Cell::new(false),
         })
     }
 
-    /// Hands the returned buffers to the kernel. True if it had run out before.
+    /// Hands free buffers to the kernel, as many as it should have. True if it had run out before.
+    #[inline]
     pub fn publish(&self) -> bool {
-        let mut returned = self.returned.borrow_mut();
-        if returned.is_empty() {
+        if self.offered.get() >= self.wanted.get() {
             return false;
         }
+        self.offer()
+    }
+
+    fn offer(&self) -> bool {
+        let mut returned = self.returned.borrow_mut();
         let mut tail = self.tail.get();
-        for id in returned.drain(..) {
+        let mut offered = self.offered.get();
+        while offered < self.wanted.get()
+            && let Some(id) = returned.pop()
+        {
+            offered += 1;
             let place = (tail & (RECEIVE_BUFFERS - 1)) as usize;
             // SAFETY: `place` is below the number of entries; the kernel reads entries only below
             // the published tail.
@@ -236,6 +253,10 @@ impl BufferRing {
             }
             tail = tail.wrapping_add(1);
         }
+        if tail == self.tail.get() {
+            return false;
+        }
+        self.offered.set(offered);
         self.tail.set(tail);
         // SAFETY: the tail lies in the first entry, is aligned for u16, and the kernel only reads
         // it.
@@ -246,9 +267,16 @@ impl BufferRing {
         self.starving.replace(false)
     }
 
-    /// The kernel found no buffer.
+    /// The kernel has filled a buffer.
+    #[inline]
+    pub fn taken(&self) {
+        self.offered.set(self.offered.get() - 1);
+    }
+
+    /// The kernel found no buffer: from now on it gets more of them.
     pub fn ran_out(&self) {
         self.starving.set(true);
+        self.wanted.set((self.wanted.get() * 2).min(RECEIVE_BUFFERS));
     }
 }
 

@@ -308,7 +308,9 @@ impl Db {
     #[cold]
     fn remove_stale(&mut self) {
         for (database, name) in std::mem::take(self.stale.get_mut()) {
-            self.in_database(database, |db| drop(db.write(Key::new(&name))));
+            self.in_database(database, |db| {
+                db.write(Key::new(&name));
+            });
         }
     }
 

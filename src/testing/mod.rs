@@ -72,3 +72,13 @@ impl Fixture {
         self.db.set_now(self.db.now() + milliseconds);
     }
 }
+
+/// Calls `use_args` with these words as a command's arguments.
+pub fn with_args<T>(words: &[&[u8]], use_args: impl FnOnce(&Args<'_>) -> T) -> T {
+    let (mut input, mut spans) = (Vec::new(), Vec::new());
+    for word in words {
+        spans.push(Span::input(input.len(), word.len() as u32));
+        input.extend_from_slice(word);
+    }
+    use_args(&Args::new(&input, &spans, &[]))
+}

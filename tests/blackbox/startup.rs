@@ -37,6 +37,17 @@ fn a_port_in_use_is_named() {
     refuses(&["--port", &port, "--bind", "127.0.0.1"], &[&port, "address already in use"]);
 }
 
+/// The harness itself: it must never mistake another server for the one it started.
+#[test]
+fn a_stranger_on_the_port_is_not_taken_for_the_server() {
+    let stranger = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+    let port = stranger.local_addr().expect("an address").port();
+    let started = Options::under_test(2).try_start_on(port);
+    assert!(started.is_err_and(|message| message.contains("belongs to another process")));
+    stranger.set_nonblocking(true).expect("a live socket");
+    assert!(stranger.accept().is_err(), "the stranger was spoken to");
+}
+
 #[test]
 fn an_address_that_is_not_ours_is_refused_unless_optional() {
     let port = free_port().to_string();

@@ -34,7 +34,9 @@ def server(request, tmp_path_factory):
         deadline = time.monotonic() + 20
         while True:
             try:
-                redis.Redis(port=port, socket_timeout=5).ping()
+                # The tests empty databases: make sure that the server is ours and not a stranger's.
+                answering = redis.Redis(port=port, socket_timeout=5).info("server")["process_id"]
+                assert answering == process.pid, f"port {port} belongs to process {answering}"
                 break
             except redis.ConnectionError:
                 output = (directory / "log").read_text()

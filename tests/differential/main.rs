@@ -57,7 +57,8 @@ struct Difference {
     prefix: usize,
 }
 
-/// Sends the commands in pipelines of random depth, cut at random bytes, and collects the replies.
+/// Sends the commands in pipelines of random depth, cut at random bytes, and collects the replies;
+/// a connection that ends early leaves [`closed`] as its last reply.
 fn play(client: &mut Client, commands: &[Command], random: &mut Random) -> Vec<Received> {
     let mut replies = Vec::with_capacity(commands.len());
     let mut rest = commands;
@@ -69,27 +70,39 @@ fn play(client: &mut Client, commands: &[Command], random: &mut Random) -> Vec<R
         while !unsent.is_empty() {
             let whole = random.percent(60);
             let length = if whole { unsent.len() } else { 1 + random.below(unsent.len()) };
-            client.send_bytes(&unsent[..length]).expect("the server reads");
+            // A refusal shows as a missing reply below.
+            drop(client.send_bytes(&unsent[..length]));
             unsent = &unsent[length..];
         }
-        for command in batch {
-            let received = client.try_receive();
-            replies.push(received.unwrap_or_else(|error| {
-                panic!("no reply to {}: {error}", printed_command(command))
-            }));
+        for _ in batch {
+            let Ok(received) = client.try_receive() else {
+                replies.push(closed());
+                return replies;
+            };
+            replies.push(received);
         }
         rest = after;
     }
     replies
 }
 
-fn fresh_client(server: &Server, resp3: bool) -> Client {
-    let mut client = server.connect();
+/// What stands for the reply that a server did not give.
+fn closed() -> Received {
+    let text = "-(no reply: the connection has ended)\r\n";
+    (Reply::Error(text[1..text.len() - 2].to_owned()), text.as_bytes().to_vec())
+}
+
+/// A client on empty databases; `None` when the server is gone.
+fn fresh_client(server: &Server, resp3: bool) -> Option<Client> {
+    let mut client = server.try_connect().ok()?;
     if resp3 {
-        client.run("HELLO 3");
+        client.send(&["HELLO", "3"]);
+        client.try_receive().ok()?;
     }
-    assert_eq!(client.run("FLUSHALL"), Reply::Status("OK".to_owned()));
-    client
+    client.send(&["FLUSHALL"]);
+    let (flushed, _) = client.try_receive().ok()?;
+    assert_eq!(flushed, Reply::Status("OK".to_owned()));
+    Some(client)
 }
 
 /// Everything that a server holds, as questions with their answers.
@@ -122,9 +135,12 @@ fn final_state(server: &Server) -> Vec<(Command, Received)> {
 /// Plays one stream on two servers and looks for the first difference.
 fn compare(reference: &Server, subject: &Server, stream: &Stream) -> Option<Difference> {
     let run = |server: &Server| {
-        let mut client = fresh_client(server, stream.resp3);
+        let Some(mut client) = fresh_client(server, stream.resp3) else {
+            return (vec![closed()], Vec::new());
+        };
         let replies = play(&mut client, &stream.commands, &mut Random::new(stream.seed));
-        (replies, final_state(server))
+        let whole = replies.last() != Some(&closed());
+        (replies, if whole { final_state(server) } else { Vec::new() })
     };
     let (expected, expected_state) = run(reference);
     let (actual, actual_state) = run(subject);
@@ -180,10 +196,26 @@ fn printed(bytes: &[u8]) -> String {
 }
 
 /// Shortens a failing stream and says everything that a person needs to repeat it.
-fn explain(reference: &Server, subject: &Server, stream: &Stream, shards: usize) -> String {
+fn explain(
+    reference: &Server,
+    subject: &Server,
+    stream: &Stream,
+    shards: usize,
+    first: Option<Difference>,
+) -> String {
     let with = |commands: &[Command]| Stream { commands: commands.to_vec(), ..*stream };
-    let first = compare(reference, subject, stream);
+    let first = first.or_else(|| compare(reference, subject, stream));
     let prefix = first.as_ref().map_or(stream.commands.len(), |found| found.prefix);
+    if subject.try_connect().is_err() {
+        let last = stream.commands[..prefix].iter().rev().take(40).rev();
+        let lines: Vec<String> = last.map(printed_command).collect();
+        return format!(
+            "{shards} shards: the server has died, repeat with SEED={}; the last commands:\n{}\n{}",
+            stream.seed,
+            lines.join("\n"),
+            subject.log()
+        );
+    }
     let mut fails = |commands: &[Command]| compare(reference, subject, &with(commands)).is_some();
     let shortest = minimise::minimise(&stream.commands[..prefix], &mut fails);
     let lines: Vec<String> = shortest.iter().map(printed_command).collect();
@@ -243,8 +275,9 @@ fn every_reply_equals_that_of_redis() {
     while streams == 0 || number("SEED").is_none() && begun.elapsed() < duration {
         let stream = Stream::generate(first + streams, &rows);
         for (shards, subject) in &subjects {
-            if compare(&reference, subject, &stream).is_some() {
-                panic!("{}", explain(&reference, subject, &stream, *shards));
+            let difference = compare(&reference, subject, &stream);
+            if difference.is_some() {
+                panic!("{}", explain(&reference, subject, &stream, *shards, difference));
             }
         }
         streams += 1;
@@ -266,8 +299,26 @@ fn a_difference_is_found_and_made_short() {
         .map(|seed| Stream::generate(seed, &rows))
         .find(|stream| compare(&reference, &other, stream).is_some())
         .expect("some stream uses the missing command");
-    let text = explain(&reference, &other, &failing, 1);
+    let text = explain(&reference, &other, &failing, 1, None);
     let lines: Vec<&str> = text.lines().collect();
     assert!(lines[1].to_ascii_uppercase().starts_with("GETSET "), "{text}");
     assert!(lines[2].starts_with("first difference"), "one command was expected:\n{text}");
+}
+
+/// A server that drops the connection, or dies, is reported with the seed like other differences.
+#[test]
+fn an_ended_connection_is_a_difference() {
+    let Some(program) = Program::reference() else { return };
+    let reference = Options::new(program.clone(), 1).start();
+    let other = Options::new(program.clone(), 1).with("--proto-max-bulk-len 1mb").start();
+    let words = |line: &str| line.split(' ').map(|word| word.as_bytes().to_vec()).collect();
+    let large: Command = vec![b"ECHO".to_vec(), vec![b'x'; (1 << 20) + 1]];
+    let commands: Vec<Command> = vec![words("SET a 1"), words("GET a"), large, words("PING")];
+    let stream = Stream { seed: 1, resp3: true, counts_are_certain: true, commands };
+    let text = explain(&reference, &other, &stream, 1, None);
+    assert!(text.contains("SEED=1\nECHO "), "one command was expected:\n{text}");
+    let mut dead = Options::new(program, 1).start();
+    dead.stop(libc::SIGKILL);
+    let text = explain(&reference, &dead, &stream, 1, None);
+    assert!(text.contains("has died") && text.contains("SEED=1"), "{text}");
 }

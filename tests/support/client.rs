@@ -141,6 +141,13 @@ impl Client {
         drop(done);
     }
 
+    /// Ends the connection and waits until the server has ended it too, so that it counts no more.
+    pub fn close(mut self) {
+        self.finish_sending();
+        self.set_patience(Duration::from_secs(2));
+        drop(self.receive_until_closed());
+    }
+
     /// Replaces the patience of reading and of writing.
     pub fn set_patience(&self, patience: Duration) {
         let done = match &self.stream {

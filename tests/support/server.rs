@@ -1,6 +1,8 @@
 //! Server processes: the one under test and the reference.
 //!
 //! Invariant: the process is killed and waited for when its guard drops, and its folder is removed.
+//! Nothing is sent to a port before every socket that listens on it is known to be our child's: the
+//! tests empty databases, and a stranger's server may have taken the port in between.
 
 use std::ffi::{OsStr, OsString};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -126,7 +128,7 @@ impl Options {
         // Another process may take the free port first: then try another one.
         let mut failure = String::new();
         for _ in 0..3 {
-            match self.try_start() {
+            match self.try_start_on(free_port()) {
                 Ok(server) => return server,
                 Err(message) => failure = message,
             }
@@ -155,15 +157,18 @@ impl Options {
         command
     }
 
-    fn try_start(&self) -> Result<Server, String> {
+    /// Starts the server on this port and waits until it answers.
+    ///
+    /// # Errors
+    /// A text, when it ends, does not answer, or the port is another process's.
+    pub fn try_start_on(&self, port: u16) -> Result<Server, String> {
         let directory = fresh_directory();
-        let port = free_port();
         let spawned = self.command(port, &directory).spawn();
         let child = spawned.map_err(|error| format!("{:?}: {error}", self.program.path))?;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let mut server = Server { child, address, directory };
         let deadline = Instant::now() + PATIENCE;
-        while !server.answers() {
+        while !(server.owns_its_port()? && server.answers()) {
             let ended = server.child.try_wait().expect("the process can be asked");
             if ended.is_some() || Instant::now() > deadline {
                 return Err(format!("{ended:?} with {:?}: {}", self.arguments, server.log()));
@@ -202,6 +207,30 @@ pub fn fresh_directory() -> PathBuf {
     drop(std::fs::remove_dir_all(&directory));
     std::fs::create_dir_all(&directory).expect("a folder for the server");
     directory
+}
+
+/// The inodes of all sockets that listen on a TCP port, of either family.
+fn listening_sockets(port: u16) -> Vec<String> {
+    const LISTEN: &str = "0A";
+    let mut sockets = Vec::new();
+    for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
+        for line in std::fs::read_to_string(table).unwrap_or_default().lines().skip(1) {
+            let fields: Vec<&str> = line.split_whitespace().collect();
+            let [_, local, _, state, ..] = fields[..] else { continue };
+            let found = local.rsplit(':').next().and_then(|hex| u16::from_str_radix(hex, 16).ok());
+            if state == LISTEN && found == Some(port) {
+                sockets.extend(fields.get(9).map(|inode| format!("socket:[{inode}]")));
+            }
+        }
+    }
+    sockets
+}
+
+/// The sockets that a process has open, named as in [`listening_sockets`].
+fn sockets_of(pid: u32) -> Vec<String> {
+    let Ok(entries) = std::fs::read_dir(format!("/proc/{pid}/fd")) else { return Vec::new() };
+    let links = entries.flatten().filter_map(|entry| std::fs::read_link(entry.path()).ok());
+    links.map(|link| link.to_string_lossy().into_owned()).collect()
 }
 
 fn wait(child: &mut Child, patience: Duration) -> Option<ExitStatus> {
@@ -303,6 +332,19 @@ impl Server {
     /// If the server does not stop within 20 seconds.
     pub fn wait(&mut self) -> ExitStatus {
         wait(&mut self.child, PATIENCE).expect("the server stops")
+    }
+
+    /// Whether the child listens where it should.
+    ///
+    /// # Errors
+    /// When somebody else listens there, alone or (SO_REUSEPORT) beside it.
+    fn owns_its_port(&self) -> Result<bool, String> {
+        let listeners = listening_sockets(self.address.port());
+        let own = sockets_of(self.child.id());
+        if listeners.iter().any(|socket| !own.contains(socket)) {
+            return Err(format!("port {} belongs to another process", self.address.port()));
+        }
+        Ok(!listeners.is_empty() || self.announced())
     }
 
     /// Whether a PING is answered, be it with an error such as a missing password.

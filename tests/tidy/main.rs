@@ -180,7 +180,9 @@ fn unsafe_code_is_confined_and_justified() {
     rejects("store/db.rs", justified, 2, "only in");
     rejects("store/entry.rs", "// SAFETY: stale.\n\nunsafe { f() }", 3, "SAFETY");
     accepts("ds/x.rs", "// SAFETY: live.\nlet x =\n    unsafe { *p };");
-    accepts("ds/x.rs", "/// # Safety\n/// `p` is live.\n#[inline]\npub unsafe fn f() {}");
+    accepts("ds/x.rs", "unsafe fn f() {\n    g()\n}");
+    rejects("ds/x.rs", "unsafe fn f() {\n    unsafe { g() }\n}", 2, "SAFETY");
+    rejects("ds/x.rs", "unsafe impl Send for X {}", 1, "SAFETY");
     accepts("ds/x.rs", "// SAFETY: no interior references.\nunsafe impl Send for X {}");
     accepts("lib.rs", "#![deny(unsafe_op_in_unsafe_fn)]");
 }

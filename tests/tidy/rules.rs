@@ -45,6 +45,7 @@ const FILE_LINES_MAX: usize = 800;
 const LAYERS: &[(&str, i8)] = &[
     ("base", 0),
     ("limits", -1),
+    ("config", 1),
     ("resp", 1),
     ("ds", 1),
     ("store", 2),
@@ -69,7 +70,8 @@ const LAYERS: &[(&str, i8)] = &[
 const TOP: i8 = 8;
 
 /// Where `unsafe` may stand: folders, or single files.
-const UNSAFE_ALLOWED: &[&str] = &["ds/", "runtime/", "store/entry.rs", "base/alloc.rs"];
+const UNSAFE_ALLOWED: &[&str] =
+    &["ds/", "runtime/", "store/entry.rs", "store/entry/tests.rs", "base/alloc.rs"];
 
 fn layer(module: &str) -> Option<i8> {
     LAYERS.iter().find(|(name, _)| *name == module).map(|(_, number)| *number)
@@ -236,15 +238,17 @@ pub fn leftovers(source: &Source) -> Vec<Violation> {
     violations
 }
 
-/// Unsafe code stands in few places and says why it is sound.
+/// Unsafe code stands in few places and says why it is sound. An `unsafe fn` is a contract and not
+/// an operation: clippy sees to its documentation, and its body needs blocks of its own.
 pub fn unsafe_code(source: &Source) -> Vec<Violation> {
     let allowed = UNSAFE_ALLOWED.iter().any(|place| source.path.starts_with(place));
     let mut violations = Vec::new();
     for (index, _) in each_word(source, &["unsafe"]) {
+        let declares_contract = source.lines[index].code.contains("unsafe fn");
         if !allowed {
             let message = format!("unsafe: only in {}", UNSAFE_ALLOWED.join(", "));
             violations.push(violation(source, index, message));
-        } else if !justified(source, index) {
+        } else if !declares_contract && !justified(source, index) {
             let message = "unsafe without a `// SAFETY:` comment right above";
             violations.push(violation(source, index, message));
         }
@@ -254,7 +258,7 @@ pub fn unsafe_code(source: &Source) -> Vec<Violation> {
 
 /// Whether a safety comment stands on the line or above it, with no other statement between.
 fn justified(source: &Source, index: usize) -> bool {
-    let says = |comment: &str| comment.contains("SAFETY:") || comment.contains("# Safety");
+    let says = |comment: &str| comment.contains("SAFETY:");
     if says(&source.lines[index].comment) {
         return true;
     }

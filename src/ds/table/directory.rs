@@ -91,6 +91,8 @@ impl Link {
 /// A power-of-two array of links over some bits of the hash.
 pub(super) struct Directory {
     links: Box<[Link]>,
+    /// How far the indexing bits stand from the low end of the hash: `64 - end`.
+    shift: u32,
     /// The first hash bit, counted from the top, that indexes the array.
     start: u32,
     /// Segments and directories that the entries lead to.
@@ -106,7 +108,8 @@ impl Directory {
     pub(super) fn new(start: u32) -> Directory {
         let links = vec![Link::empty(start); 1 << MIN_WIDTH].into_boxed_slice();
         let bytes = size_of_val(&*links);
-        Directory { links, start, occupied: 0, deepest: 0, bytes }
+        let shift = u64::BITS - start - MIN_WIDTH;
+        Directory { links, shift, start, occupied: 0, deepest: 0, bytes }
     }
 
     /// Heap bytes of this directory and those below it.
@@ -215,12 +218,12 @@ impl Directory {
 
     /// The first hash bit that no longer indexes the array.
     fn end(&self) -> u32 {
-        self.start + self.width()
+        u64::BITS - self.shift
     }
 
     #[inline]
     fn index(&self, hash: u64) -> usize {
-        (hash >> (64 - self.end())) as usize & (self.links.len() - 1)
+        (hash >> self.shift) as usize & (self.links.len() - 1)
     }
 
     #[inline]
@@ -248,6 +251,7 @@ impl Directory {
         }
         self.bytes += size_of_val(&*self.links);
         self.links = self.links.iter().flat_map(|&link| [link, link]).collect();
+        self.shift -= 1;
         self.deepest = 0;
         true
     }
@@ -256,6 +260,7 @@ impl Directory {
     fn halve(&mut self) {
         while self.deepest == 0 && self.width() > MIN_WIDTH {
             self.links = self.links.iter().copied().step_by(2).collect();
+            self.shift += 1;
             self.bytes -= size_of_val(&*self.links);
             let pairs = self.links.chunks_exact(2);
             self.deepest = 2 * pairs.filter(|pair| pair[0] != pair[1]).count();

@@ -111,8 +111,8 @@ impl<R: Record> Table<R> {
         segment.prefix = prefix_of(hash, depth);
     }
 
-    /// The first segment with a vacant slot of the chain that starts at `head`, extended if need
-    /// be. The full ones count the record that is about to pass over them.
+    /// The first segment with a vacant slot of the chain that starts at `head`, extended if needed.
+    /// The full ones count the record that is about to pass over them.
     fn chain_with_room(&mut self, head: NonNull<Segment>) -> NonNull<Segment> {
         let mut pointer = head;
         loop {

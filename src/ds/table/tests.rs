@@ -282,8 +282,12 @@ fn sweep(twins: &mut Twins, divisor: u32) {
     assert!(twins.model.keys().all(|key| key % divisor != 0));
 }
 
+fn config() -> ProptestConfig {
+    ProptestConfig { cases: CASES, failure_persistence: None, ..Default::default() }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: CASES, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn behaves_like_a_map(spread in Spread::any(), bursts in bursts()) {
@@ -297,7 +301,11 @@ proptest! {
     }
 
     #[test]
-    fn a_scan_misses_nothing_that_stays(spread in Spread::any(), bursts in bursts(), every in 2..9u32) {
+    fn a_scan_misses_nothing_that_stays(
+        spread in Spread::any(),
+        bursts in bursts(),
+        every in 2..9u32,
+    ) {
         let mut twins = Twins::new();
         for key in (0..KEYS).step_by(every as usize) {
             twins.put(spread.hash(key), key, 0);

@@ -413,3 +413,82 @@ fn unpause<'a>(session: &'a mut Session, _: &'a Batch, out: &'a mut Out) -> Late
         Ok(())
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::with_args;
+    use proptest::prelude::*;
+
+    fn split(line: &str) -> Vec<&[u8]> {
+        line.split(' ').map(str::as_bytes).collect()
+    }
+
+    fn sentence(line: &str) -> Result<Sentence, CmdError> {
+        with_args(&split(line), Sentence::read)
+    }
+
+    #[test]
+    fn kill_has_two_forms() {
+        let old = sentence("CLIENT KILL 1.2.3.4:5").expect("an address");
+        assert!(old.is_old && !old.spare_self);
+        assert_eq!(old.filter.address.as_deref(), Some("1.2.3.4:5"));
+        let new =
+            sentence("CLIENT KILL id 7 LADDR a:1 TYPE pubsub MAXAGE 9 USER default SKIPME no");
+        let expected = ClientFilter {
+            ids: vec![7],
+            kind: Some(ClientKind::PubSub),
+            user: Some("default".into()),
+            local_address: Some("a:1".into()),
+            age_min_seconds: Some(9),
+            ..ClientFilter::default()
+        };
+        assert_eq!(new, Ok(Sentence { filter: expected, spare_self: false, is_old: false }));
+        assert!(sentence("CLIENT KILL ID 7").expect("an id").spare_self);
+        for wrong in
+            ["ID 0", "ID x", "MAXAGE 0", "TYPE x", "USER x", "SKIPME x", "x y", "ID 1 ADDR"]
+        {
+            assert!(sentence(&format!("CLIENT KILL {wrong}")).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn list_is_by_type_or_by_number() {
+        let filter = |line: &str| with_args(&split(line), list_filter);
+        assert_eq!(filter("CLIENT LIST"), Ok(ClientFilter::default()));
+        assert_eq!(filter("CLIENT LIST ID 3 -1 3").expect("numbers").ids, [3, 0, 3]);
+        let kind = filter("CLIENT LIST TYPE slave").expect("a type").kind;
+        assert_eq!(kind, Some(ClientKind::Replica));
+        for wrong in ["TYPE", "TYPE normal ID", "ID", "x", "x y"] {
+            let line = format!("CLIENT LIST {wrong}");
+            assert_eq!(filter(&line), Err(CmdError::Syntax), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn names_are_graphic() {
+        assert!(is_printable(b"!~az09", "x").is_ok() && is_printable(b"", "x").is_ok());
+        for wrong in [&b"a b"[..], b"a\n", b"\x7f", b"\xc3\xa9", b"\0"] {
+            assert!(is_printable(wrong, "x").is_err());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_words_panic(words in prop::collection::vec(
+            prop_oneof![
+                "(?i)id|type|addr|skipme|maxage|user|yes|no|normal|write|all|default".prop_map(String::into_bytes),
+                "-?[0-9]{1,20}".prop_map(String::into_bytes),
+                prop::collection::vec(any::<u8>(), 0..6),
+            ],
+            3..9,
+        )) {
+            let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
+            with_args(&words, |args| {
+                let _ = Sentence::read(args);
+                let _ = list_filter(args);
+                let _ = pause_wanted(args);
+            });
+        }
+    }
+}

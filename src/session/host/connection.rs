@@ -212,8 +212,8 @@ fn hello(session: &mut Session, args: &Args<'_>, out: &mut Out) -> CmdResult {
     if !session.client.authenticated.get() {
         return Err(CmdError::Text(
             "NOAUTH HELLO must be called with the client already authenticated, otherwise the \
-             HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and \
-             select the RESP protocol version at the same time",
+             HELLO AUTH <user> <pass> option can be used to authenticate the client and select the \
+             RESP protocol version at the same time",
         ));
     }
     if let Some(name) = wanted.name {
@@ -249,6 +249,42 @@ fn describe(session: &Session, out: &mut Out) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::with_args;
+    use proptest::prelude::*;
+
+    fn read(words: &[&str]) -> Result<(bool, Option<Protocol>), String> {
+        let words: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
+        with_args(&words, |args| {
+            let wanted = Introduction::read(args).map_err(|error| error.text().into_owned())?;
+            Ok((wanted.login.is_some() && wanted.name.is_some(), wanted.protocol))
+        })
+    }
+
+    #[test]
+    fn hello_takes_its_options_in_any_order() {
+        assert_eq!(read(&["HELLO"]), Ok((false, None)));
+        let all = ["HELLO", "3", "setname", "me", "auth", "default", "x"];
+        assert_eq!(read(&all), Ok((true, Some(Protocol::Resp3))));
+        for cut in [3, 5, 6] {
+            assert!(read(&all[..cut]).is_err_and(|text| text.starts_with("ERR Syntax error in")));
+        }
+        let unsupported = Err("NOPROTO unsupported protocol version".to_owned());
+        assert_eq!(read(&["HELLO", "4"]), unsupported);
+        assert!(read(&["HELLO", "2", "SETNAME", "a b"]).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn no_introduction_panics(words in prop::collection::vec(
+            prop_oneof![
+                Just(&b"AUTH"[..]), Just(&b"setname"[..]), Just(&b"3"[..]),
+                Just(&b"x"[..]), Just(&b""[..]), Just(&b"\xff\x00"[..]),
+            ],
+            1..7,
+        )) {
+            let _ = with_args(&words, |args| Introduction::read(args).map(|_| ()));
+        }
+    }
 
     #[test]
     fn passwords_are_compared_whole() {

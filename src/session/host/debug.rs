@@ -343,3 +343,76 @@ fn protocol(kind: &[u8], out: &mut Out) -> CmdResult {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resp::out::Protocol;
+    use crate::testing::Fixture;
+
+    static ROWS: &[&[Command]] = &[&[
+        cmd("OBJECT", Arity::Exact(3), Group::Server).run(OBJECT.run),
+        cmd("POPULATE", Arity::AtLeast(3), Group::Server).run(POPULATE.run),
+        cmd("DIGEST-VALUE", Arity::AtLeast(2), Group::Server).run(DIGEST_VALUE.run),
+    ]];
+
+    #[test]
+    fn keys_are_made_once_and_described() {
+        let mut fixture = Fixture::new(ROWS);
+        assert_eq!(fixture.run(&["POPULATE", "x", "3", "k", "10"]), "+OK\r\n");
+        assert_eq!(fixture.db.len(), 3);
+        assert_eq!(fixture.run(&["POPULATE", "x", "4", "k", "2"]), "+OK\r\n");
+        let value = |db: &Db, key: &str| match db.peek(Key::new(key.as_bytes())).map(|e| e.value())
+        {
+            Some(ValueRef::Raw(bytes)) => bytes.to_vec(),
+            _ => Vec::new(),
+        };
+        assert_eq!(value(&fixture.db, "k:2"), b"value:2\0\0\0");
+        assert_eq!(value(&fixture.db, "k:3"), b"va");
+        let line = fixture.run(&["OBJECT", "x", "k:3"]);
+        assert!(line.contains(" refcount:1 encoding:embstr serializedlength:3 lru:"), "{line}");
+        assert_eq!(fixture.run(&["OBJECT", "x", "none"]), "-ERR no such key\r\n");
+        let digest = fixture.run(&["DIGEST-VALUE", "none"]);
+        assert_eq!(digest, format!("*1\r\n+{}\r\n", "0".repeat(40)));
+        for wrong in ["-1", "x", "", "99999999999999999999"] {
+            let refused = fixture.run(&["POPULATE", "x", wrong]);
+            assert_eq!(refused, "-ERR value is out of range, must be positive\r\n");
+        }
+    }
+
+    #[test]
+    fn values_have_the_length_of_an_rdb_file() {
+        let of = |text: &str| serialized_length(ValueRef::Raw(text.as_bytes()));
+        assert_eq!([of(""), of("abc"), of("100"), of("-30000"), of("70000")], [1, 4, 2, 3, 5]);
+        assert_eq!([of("99999999999"), of(&"x".repeat(63)), of(&"x".repeat(64))], [12, 64, 66]);
+        assert_eq!(serialized_length(ValueRef::Int(12_345_678_901_234)), 15);
+    }
+
+    #[test]
+    fn integers_are_read_as_in_c() {
+        let words = [&b"1"[..], b"0", b"-3x", b"x", b"", b"12 3", b"99999999999999999999"];
+        assert_eq!(words.map(c_integer), [1, 0, -3, 0, 0, 12, 0]);
+    }
+
+    #[test]
+    fn odd_durations_do_not_sleep() {
+        for word in ["", "abc", "-5", "NaN", "-inf", "1e-9"] {
+            let mut out = Out::new(Protocol::Resp2);
+            assert_eq!(sleep(word.as_bytes(), &mut out), Ok(()));
+            assert_eq!(out.to_vec(), b"+OK\r\n");
+        }
+    }
+
+    #[test]
+    fn every_protocol_type_has_a_value() {
+        let types =
+            "string integer double null array set map attrib push verbatim true false bignum";
+        for kind in types.split(' ') {
+            let mut out = Out::new(Protocol::Resp3);
+            assert_eq!(protocol(kind.to_ascii_uppercase().as_bytes(), &mut out), Ok(()), "{kind}");
+            let mut out = Out::new(Protocol::Resp2);
+            assert_eq!(protocol(kind.as_bytes(), &mut out).is_ok(), kind != "push");
+        }
+        assert!(protocol(b"nonsense", &mut Out::new(Protocol::Resp3)).is_err());
+    }
+}

@@ -38,7 +38,7 @@ const SUBCOMMANDS: &[HostCommand] = &[
     host(
         sub("HELP", "Lists the subcommands.").flags(Flags::LOADING.and(Flags::STALE)),
         HostRun::Now(|_, _, out| {
-            let usage = ("USAGE", "Returns the bytes that a key takes.");
+            let usage = (MEMORY_USAGE.spec.name, MEMORY_USAGE.spec.summary);
             help(out, "MEMORY", summaries(SUBCOMMANDS).chain([usage]));
             Ok(())
         }),

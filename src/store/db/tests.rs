@@ -145,7 +145,6 @@ fn apply(db: &mut Db, model: &mut Model, step: Step) {
             if guard.exists() {
                 guard.edit(Event::string("append"), |entry| entry.append(&value));
             }
-            drop(guard);
             model.expire(&name);
             if let Some(kept) = model.databases[model.selected].get_mut(&name) {
                 kept.value.extend(value);
@@ -158,7 +157,6 @@ fn apply(db: &mut Db, model: &mut Model, step: Step) {
             if guard.exists() {
                 guard.set_expiry(expiry, Event::EXPIRE);
             }
-            drop(guard);
             model.expire(&name);
             if let Some(kept) = model.databases[model.selected].get_mut(&name) {
                 kept.expiry = expiry;

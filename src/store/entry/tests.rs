@@ -140,8 +140,12 @@ fn new_twin(key: &[u8], value: &[u8], expiry: Option<i64>) -> Twin {
     Twin { key, value, is_int: false, expiry, access: 0, modified: false }
 }
 
+fn config() -> ProptestConfig {
+    ProptestConfig { cases: 256, failure_persistence: None, ..Default::default() }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn behaves_like_its_twin(
