@@ -36,7 +36,7 @@ pub enum CmdError {
     /// A whole error line with its code, for texts that belong to one command only.
     Text(&'static str),
     /// The same, composed at run time. Carriage returns and line feeds are printed as spaces.
-    Owned(Box<str>),
+    Owned(Box<[u8]>),
 }
 
 /// What a handler returns: its reply is already in the `Out` it was given.
@@ -44,13 +44,14 @@ pub type CmdResult = Result<(), CmdError>;
 
 impl CmdError {
     /// Composes an error at run time; `text` starts with the code.
-    pub fn owned(text: impl Into<String>) -> CmdError {
-        CmdError::Owned(text.into().into_boxed_str())
+    pub fn owned(text: impl AsRef<[u8]>) -> CmdError {
+        CmdError::Owned(text.as_ref().into())
     }
 
-    /// The line without the leading `-` and the line end.
-    pub fn text(&self) -> Cow<'_, str> {
-        Cow::Borrowed(match self {
+    /// The line without the leading `-` and the line end. Not always UTF-8: it may quote the
+    /// client.
+    pub fn text(&self) -> Cow<'_, [u8]> {
+        let fixed = match self {
             CmdError::Syntax => "ERR syntax error",
             CmdError::WrongType => {
                 "WRONGTYPE Operation against a key holding the wrong kind of value"
@@ -66,23 +67,24 @@ impl CmdError {
             CmdError::DatabaseOutOfRange => "ERR DB index is out of range",
             CmdError::OutOfMemory => "OOM command not allowed when used memory > 'maxmemory'.",
             CmdError::WrongArity(name) => {
-                return format!("ERR wrong number of arguments for '{name}' command").into();
+                let text = format!("ERR wrong number of arguments for '{name}' command");
+                return text.into_bytes().into();
             }
             CmdError::InvalidExpire(name) => {
-                return format!("ERR invalid expire time in '{name}' command").into();
+                let text = format!("ERR invalid expire time in '{name}' command");
+                return text.into_bytes().into();
             }
             CmdError::Text(text) => text,
-            CmdError::Owned(text) => text,
-        })
+            CmdError::Owned(text) => return Cow::Borrowed(text),
+        };
+        Cow::Borrowed(fixed.as_bytes())
     }
 
     /// The code: the first word of the text (`ERR`, `WRONGTYPE`, `OOM`).
-    pub fn code(&self) -> Cow<'_, str> {
-        let end = |text: &str| text.find(' ').unwrap_or(text.len());
-        match self.text() {
-            Cow::Borrowed(text) => Cow::Borrowed(&text[..end(text)]),
-            Cow::Owned(text) => Cow::Owned(text[..end(&text)].to_owned()),
-        }
+    pub fn code(&self) -> String {
+        let text = self.text();
+        let word = text.split(|byte| *byte == b' ').next().unwrap_or_default();
+        String::from_utf8_lossy(word).into_owned()
     }
 }
 

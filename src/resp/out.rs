@@ -289,7 +289,8 @@ impl Out {
     pub fn error(&mut self, error: &CmdError) {
         self.bytes.push(b'-');
         let text = error.text();
-        self.bytes.extend(text.bytes().map(|b| if b == b'\r' || b == b'\n' { b' ' } else { b }));
+        let printed = |byte: &u8| if matches!(byte, b'\r' | b'\n') { b' ' } else { *byte };
+        self.bytes.extend(text.iter().map(printed));
         self.raw(b"\r\n");
     }
 

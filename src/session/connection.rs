@@ -647,10 +647,10 @@ impl Session {
 
     fn protocol_error(&mut self, error: ProtocolError) {
         let text = error.message();
-        let error = &CmdError::owned(format!("ERR {}", String::from_utf8_lossy(&text)));
+        let error = &CmdError::owned([b"ERR ", &text[..]].concat());
         add(&self.core.sessions.protocol_errors, 1);
         self.core.count_error(error);
-        tracing::debug!(client = self.client.id, error = %error.text(), "protocol error");
+        tracing::debug!(client = self.client.id, error = %String::from_utf8_lossy(&error.text()), "protocol error");
         self.reply(|out| out.error(error));
     }
 
@@ -708,29 +708,26 @@ static NO_COMMAND: Command = crate::command::spec::cmd("HOST", Arity::AtLeast(1)
 const SHOWN_MAX: usize = 128;
 
 fn unknown_command(args: &Args<'_>) -> CmdError {
-    let shown = |bytes: &[u8], max: usize| {
-        String::from_utf8_lossy(&bytes[..bytes.len().min(max)]).into_owned()
-    };
-    let mut list = String::new();
+    let shown = |bytes: &'_ [u8], max: usize| bytes[..bytes.len().min(max)].to_vec();
+    let mut list = Vec::new();
     for arg in args.from(1) {
         if list.len() >= SHOWN_MAX {
             break;
         }
-        list.push_str(&format!("'{}' ", shown(arg, SHOWN_MAX - list.len())));
+        list.extend([b"'", &shown(arg, SHOWN_MAX - list.len())[..], b"' "].concat());
     }
-    CmdError::owned(format!(
-        "ERR unknown command '{}', with args beginning with: {list}",
-        shown(args.at(0), SHOWN_MAX)
-    ))
+    let name = shown(args.at(0), SHOWN_MAX);
+    let parts: [&[u8]; 4] =
+        [b"ERR unknown command '", &name, b"', with args beginning with: ", &list];
+    CmdError::owned(parts.concat())
 }
 
 fn unknown_subcommand(container: &Entry, args: &Args<'_>) -> CmdError {
-    let name = args.at(1);
-    CmdError::owned(format!(
-        "ERR unknown subcommand '{}'. Try {} HELP.",
-        String::from_utf8_lossy(&name[..name.len().min(SHOWN_MAX)]),
-        container.name.to_ascii_uppercase()
-    ))
+    let name = &args.at(1)[..args.at(1).len().min(SHOWN_MAX)];
+    let container = container.name.to_ascii_uppercase();
+    let parts: [&[u8]; 5] =
+        [b"ERR unknown subcommand '", name, b"'. Try ", container.as_bytes(), b" HELP."];
+    CmdError::owned(parts.concat())
 }
 
 /// Lets every other task that is ready run first.

@@ -62,10 +62,7 @@ impl Conditions {
             b"XX" => Ok(&mut self.some_before),
             b"GT" => Ok(&mut self.later),
             b"LT" => Ok(&mut self.earlier),
-            _ => {
-                let word = String::from_utf8_lossy(word);
-                Err(CmdError::owned(format!("ERR Unsupported option {word}")))
-            }
+            _ => Err(CmdError::owned([b"ERR Unsupported option ", word].concat())),
         }
     }
 

@@ -193,7 +193,7 @@ fn sizes_are_those_of_the_design() {
     assert_eq!(memory(16, 16, None), 40);
     assert_eq!(memory(16, 16, Some(1)), 48);
     assert_eq!(memory(10, 0, None), 16);
-    assert_eq!(Entry::new(b"counter", Value::Int(1), None).view().memory(), 32);
+    assert_eq!(Entry::new(b"counter", Value::Int(1), None).view().memory(), 24);
     assert_eq!(size_of::<Option<Entry>>(), 8);
 }
 

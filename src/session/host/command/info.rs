@@ -254,20 +254,23 @@ mod tests {
         assert_eq!(
             described(&Keys::Counted { count_at: 1, step: 1, access }),
             format!(
-                "{begins} index spec index :1 find_keys type keynum spec keynumidx :0 firstkey :1 keystep :1"
+                "{begins} index spec index :1 find_keys type keynum spec keynumidx :0 firstkey :1 \
+                 keystep :1"
             ),
         );
         let keyword = "STREAMS";
         assert_eq!(
             described(&Keys::After { keyword, from: 1, last: -1, step: 1, limit: 2, access }),
             format!(
-                "{begins} keyword spec keyword STREAMS startfrom :1 find_keys type range spec lastkey :-1 keystep :1 limit :2"
+                "{begins} keyword spec keyword STREAMS startfrom :1 find_keys type range spec \
+                 lastkey :-1 keystep :1 limit :2"
             ),
         );
         assert_eq!(
             described(&Keys::Range { first: 1, last: 2, step: 1, access }),
             format!(
-                "{begins} index spec index :1 find_keys type range spec lastkey :1 keystep :1 limit :0"
+                "{begins} index spec index :1 find_keys type range spec lastkey :1 keystep :1 \
+                 limit :0"
             ),
         );
         assert_eq!(
