@@ -164,7 +164,7 @@ fn fold(
 /// Makes an error of a part that of the whole.
 pub(super) fn refuse_error(replies: &Out) -> Result<(), CmdError> {
     let Some(error) = replies.encoded().strip_prefix(b"-") else { return Ok(()) };
-    Err(CmdError::owned(String::from_utf8_lossy(error).trim_end()))
+    Err(CmdError::owned(error.trim_ascii_end()))
 }
 
 /// The number in the header line at `at`, and where the line ends.

@@ -24,7 +24,7 @@ use crate::coordinate::gather;
 use crate::coordinate::route::{self, Route};
 use crate::limits;
 use crate::resp::args::Args;
-use crate::resp::error::CmdError;
+use crate::resp::error::{CmdError, shown};
 use crate::resp::out::Out;
 use crate::resp::parse::{BigBulk, Limits, Parsed as Outcome, Parser, Place, ProtocolError, Span};
 use crate::shard::execute;
@@ -707,29 +707,23 @@ static NO_COMMAND: Command = crate::command::spec::cmd("HOST", Arity::AtLeast(1)
 const SHOWN_MAX: usize = 128;
 
 fn unknown_command(args: &Args<'_>) -> CmdError {
-    let shown = |bytes: &[u8], max: usize| {
-        String::from_utf8_lossy(&bytes[..bytes.len().min(max)]).into_owned()
-    };
-    let mut list = String::new();
+    let name = shown(args.at(0), SHOWN_MAX);
+    let mut list = Vec::new();
     for arg in args.from(1) {
         if list.len() >= SHOWN_MAX {
             break;
         }
-        list.push_str(&format!("'{}' ", shown(arg, SHOWN_MAX - list.len())));
+        let arg = shown(arg, SHOWN_MAX - list.len());
+        list.extend([b"'", arg, b"' "].concat());
     }
-    CmdError::owned(format!(
-        "ERR unknown command '{}', with args beginning with: {list}",
-        shown(args.at(0), SHOWN_MAX)
-    ))
+    let parts = [b"ERR unknown command '", name, b"', with args beginning with: ", &list];
+    CmdError::owned(parts.concat())
 }
 
 fn unknown_subcommand(container: &Entry, args: &Args<'_>) -> CmdError {
-    let name = args.at(1);
-    CmdError::owned(format!(
-        "ERR unknown subcommand '{}'. Try {} HELP.",
-        String::from_utf8_lossy(&name[..name.len().min(SHOWN_MAX)]),
-        container.name.to_ascii_uppercase()
-    ))
+    let (name, container) = (shown(args.at(1), SHOWN_MAX), container.name.to_ascii_uppercase());
+    let rest = format!("'. Try {container} HELP.");
+    CmdError::owned([b"ERR unknown subcommand '", name, rest.as_bytes()].concat())
 }
 
 /// Lets every other task that is ready run first.

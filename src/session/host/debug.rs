@@ -64,7 +64,7 @@ fn debug<'a>(session: &'a mut Session, whole: &'a Batch, out: &'a mut Out) -> La
                 let batch = batch_of(&DIGEST_VALUE, whole);
                 gather::run(&session.core.shards, &batch, out).await
             }
-            (b"ERROR", 3) => Err(CmdError::owned(String::from_utf8_lossy(args.at(2)))),
+            (b"ERROR", 3) => Err(CmdError::owned(args.at(2))),
             (b"HELP", 2) => {
                 help(out, "DEBUG", HELP.iter().copied());
                 Ok(())

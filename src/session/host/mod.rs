@@ -124,7 +124,7 @@ async fn run_on(
         };
     }
     match batch.replies.encoded().strip_prefix(b"-") {
-        Some(error) => Err(CmdError::owned(String::from_utf8_lossy(error).trim_end())),
+        Some(error) => Err(CmdError::owned(error.trim_ascii_end())),
         None => Ok(std::mem::take(&mut batch.replies)),
     }
 }
