@@ -272,7 +272,8 @@ pub struct Spec {
     pub complexity: &'static str,
     /// COMMAND's tips.
     pub tips: &'static [&'static str],
-    /// What a call does with keys whose access is [`Access::VARIABLE`], for commands that have such keys.
+    /// What a call does with keys whose access is [`Access::VARIABLE`], for commands that have
+    /// such keys.
     pub varying: Option<fn(&Args<'_>) -> Access>,
 }
 

@@ -31,7 +31,7 @@ pub struct KeyPosition {
 /// Calls `found` for every key argument. Arguments that do not fit the declaration (a count that is
 /// no number) yield no key: the handler will answer the error.
 pub fn for_each_key(spec: &Spec, args: &Args<'_>, mut found: impl FnMut(KeyPosition)) {
-    for keys in spec.keys {
+    for keys in spec.keys.iter().filter(|keys| !lacks_a_value(keys, args)) {
         let access = keys.access();
         positions(keys, args, &mut |index| {
             if index < args.len() {
@@ -41,18 +41,14 @@ pub fn for_each_key(spec: &Spec, args: &Args<'_>, mut found: impl FnMut(KeyPosit
     }
 }
 
-/// Calls `found` with the position of every key that one specification finds; positions may lie behind the last
-/// argument.
+/// Calls `found` with the position of every key that one specification finds; positions may lie
+/// behind the last argument.
 pub fn positions(keys: &Keys, args: &Args<'_>, found: &mut dyn FnMut(usize)) {
     match *keys {
         Keys::At(index, _) => found(index.into()),
         Keys::Range { first, last, step, .. } => {
-            let (first, step) = (usize::from(first), usize::from(step));
             let end = from_end(last, args.len());
-            // A key without its value: nothing may be sent to any shard before the handler refuses.
-            if (end + 1).saturating_sub(first).is_multiple_of(step) {
-                (first..=end).step_by(step).for_each(found);
-            }
+            (first.into()..=end).step_by(step.into()).for_each(found);
         }
         Keys::Counted { count_at, step, .. } => {
             let Some(count) = args.get(count_at.into()).and_then(num::parse_i64) else { return };
@@ -71,6 +67,14 @@ pub fn positions(keys: &Keys, args: &Args<'_>, found: &mut dyn FnMut(usize)) {
         }
         Keys::Custom(find, _) => find(args, found),
     }
+}
+
+/// True if the last key comes without its value: nothing may be sent to any shard before the
+/// handler refuses.
+fn lacks_a_value(keys: &Keys, args: &Args<'_>) -> bool {
+    let Keys::Range { first, last, step, .. } = *keys else { return false };
+    let count = (from_end(last, args.len()) + 1).saturating_sub(first.into());
+    !count.is_multiple_of(step.into())
 }
 
 fn from_end(index: i8, len: usize) -> usize {
