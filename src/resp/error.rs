@@ -35,7 +35,8 @@ pub enum CmdError {
     InvalidExpire(&'static str),
     /// A whole error line with its code, for texts that belong to one command only.
     Text(&'static str),
-    /// The same, composed at run time. Carriage returns and line feeds are printed as spaces.
+    /// The same, composed at run time, perhaps with words of the client, which need not be text.
+    /// Carriage returns and line feeds are printed as spaces.
     Owned(Box<[u8]>),
 }
 
@@ -44,14 +45,24 @@ pub type CmdResult = Result<(), CmdError>;
 
 impl CmdError {
     /// Composes an error at run time; `text` starts with the code.
-    pub fn owned(text: impl AsRef<[u8]>) -> CmdError {
-        CmdError::Owned(text.as_ref().into())
+    pub fn owned(text: impl Into<Vec<u8>>) -> CmdError {
+        CmdError::Owned(text.into().into_boxed_slice())
     }
 
-    /// The line without the leading `-` and the line end. Not always UTF-8: it may quote the
-    /// client.
-    pub fn text(&self) -> Cow<'_, [u8]> {
-        let fixed = match self {
+    /// The line without the leading `-` and the line end, as bytes for the client.
+    pub fn bytes(&self) -> Cow<'_, [u8]> {
+        match self {
+            CmdError::Owned(bytes) => Cow::Borrowed(bytes),
+            other => match other.text() {
+                Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+                Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+            },
+        }
+    }
+
+    /// The line without the leading `-` and the line end, for logs; what is not text is replaced.
+    pub fn text(&self) -> Cow<'_, str> {
+        Cow::Borrowed(match self {
             CmdError::Syntax => "ERR syntax error",
             CmdError::WrongType => {
                 "WRONGTYPE Operation against a key holding the wrong kind of value"
@@ -75,9 +86,8 @@ impl CmdError {
                 return text.into_bytes().into();
             }
             CmdError::Text(text) => text,
-            CmdError::Owned(text) => return Cow::Borrowed(text),
-        };
-        Cow::Borrowed(fixed.as_bytes())
+            CmdError::Owned(bytes) => return String::from_utf8_lossy(bytes),
+        })
     }
 
     /// The code: the first word of the text (`ERR`, `WRONGTYPE`, `OOM`).
@@ -86,6 +96,13 @@ impl CmdError {
         let word = text.split(|byte| *byte == b' ').next().unwrap_or_default();
         String::from_utf8_lossy(word).into_owned()
     }
+}
+
+/// A word of the client as Redis prints it in an error: up to its first zero byte, and at most
+/// `len_max` bytes.
+pub fn shown(word: &[u8], len_max: usize) -> &[u8] {
+    let word = &word[..word.len().min(len_max)];
+    &word[..word.iter().position(|byte| *byte == 0).unwrap_or(word.len())]
 }
 
 #[cfg(test)]
@@ -98,5 +115,13 @@ mod tests {
         assert_eq!(CmdError::WrongArity("get".into()).code(), "ERR");
         assert_eq!(CmdError::owned("NOAUTH Authentication required.").code(), "NOAUTH");
         assert!(size_of::<CmdError>() <= 32);
+    }
+
+    #[test]
+    fn words_of_the_client_are_quoted_as_they_are() {
+        assert_eq!(shown(b"a\xff\0b", 9), b"a\xff");
+        assert_eq!(shown(b"abc", 2), b"ab");
+        let error = CmdError::owned(*b"ERR \xff");
+        assert_eq!((&*error.bytes(), &*error.text()), (&b"ERR \xff"[..], "ERR \u{fffd}"));
     }
 }

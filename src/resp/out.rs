@@ -288,9 +288,9 @@ impl Out {
     /// An error line. Line ends inside the text become spaces, so that it stays one line.
     pub fn error(&mut self, error: &CmdError) {
         self.bytes.push(b'-');
-        let text = error.text();
-        let printed = |byte: &u8| if matches!(byte, b'\r' | b'\n') { b' ' } else { *byte };
-        self.bytes.extend(text.iter().map(printed));
+        let line = error.bytes();
+        let one_line = |byte: &u8| if matches!(byte, b'\r' | b'\n') { b' ' } else { *byte };
+        self.bytes.extend(line.iter().map(one_line));
         self.raw(b"\r\n");
     }
 

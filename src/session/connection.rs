@@ -24,7 +24,7 @@ use crate::coordinate::gather;
 use crate::coordinate::route::{self, Route};
 use crate::limits;
 use crate::resp::args::Args;
-use crate::resp::error::CmdError;
+use crate::resp::error::{CmdError, shown};
 use crate::resp::out::Out;
 use crate::resp::parse::{BigBulk, Limits, Parsed as Outcome, Parser, Place, ProtocolError, Span};
 use crate::shard::execute;
@@ -708,26 +708,23 @@ static NO_COMMAND: Command = crate::command::spec::cmd("HOST", Arity::AtLeast(1)
 const SHOWN_MAX: usize = 128;
 
 fn unknown_command(args: &Args<'_>) -> CmdError {
-    let shown = |bytes: &'_ [u8], max: usize| bytes[..bytes.len().min(max)].to_vec();
+    let name = shown(args.at(0), SHOWN_MAX);
     let mut list = Vec::new();
     for arg in args.from(1) {
         if list.len() >= SHOWN_MAX {
             break;
         }
-        list.extend([b"'", &shown(arg, SHOWN_MAX - list.len())[..], b"' "].concat());
+        let arg = shown(arg, SHOWN_MAX - list.len());
+        list.extend([b"'", arg, b"' "].concat());
     }
-    let name = shown(args.at(0), SHOWN_MAX);
-    let parts: [&[u8]; 4] =
-        [b"ERR unknown command '", &name, b"', with args beginning with: ", &list];
+    let parts = [b"ERR unknown command '", name, b"', with args beginning with: ", &list];
     CmdError::owned(parts.concat())
 }
 
 fn unknown_subcommand(container: &Entry, args: &Args<'_>) -> CmdError {
-    let name = &args.at(1)[..args.at(1).len().min(SHOWN_MAX)];
-    let container = container.name.to_ascii_uppercase();
-    let parts: [&[u8]; 5] =
-        [b"ERR unknown subcommand '", name, b"'. Try ", container.as_bytes(), b" HELP."];
-    CmdError::owned(parts.concat())
+    let (name, container) = (shown(args.at(1), SHOWN_MAX), container.name.to_ascii_uppercase());
+    let rest = format!("'. Try {container} HELP.");
+    CmdError::owned([b"ERR unknown subcommand '", name, rest.as_bytes()].concat())
 }
 
 /// Lets every other task that is ready run first.

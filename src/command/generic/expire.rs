@@ -5,7 +5,7 @@
 
 use crate::base::time::{self, Millis, TimeUnit};
 use crate::resp::args::Args;
-use crate::resp::error::{CmdError, CmdResult};
+use crate::resp::error::{self, CmdError, CmdResult};
 use crate::resp::out::Out;
 use crate::store::change::Event;
 use crate::store::db::Db;
@@ -62,7 +62,10 @@ impl Conditions {
             b"XX" => Ok(&mut self.some_before),
             b"GT" => Ok(&mut self.later),
             b"LT" => Ok(&mut self.earlier),
-            _ => Err(CmdError::owned([b"ERR Unsupported option ", word].concat())),
+            _ => {
+                let word = error::shown(word, usize::MAX);
+                Err(CmdError::owned([b"ERR Unsupported option ", word].concat()))
+            }
         }
     }
 
