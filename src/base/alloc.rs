@@ -16,7 +16,8 @@ const CELLS: usize = 512;
 const SHARED: usize = CELLS - 1;
 const UNASSIGNED: usize = usize::MAX;
 
-/// Bytes that one thread allocated less what it freed. Two lines, because the prefetcher takes pairs.
+/// Bytes that one thread allocated less what it freed. Two lines, because the prefetcher takes
+/// pairs.
 #[repr(align(128))]
 struct Balance(AtomicIsize);
 
@@ -96,8 +97,8 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Counting<A> {
     }
 }
 
-/// Bytes allocated by the whole process; 0 where [`Counting`] is not the global allocator. Reads one
-/// cache line per thread.
+/// Bytes allocated by the whole process; 0 where [`Counting`] is not the global allocator. Reads
+/// one cache line per thread.
 pub fn used() -> usize {
     let cells = THREADS.load(Ordering::Relaxed).min(CELLS);
     let sum: isize = BALANCES[..cells].iter().map(|cell| cell.0.load(Ordering::Relaxed)).sum();
@@ -105,8 +106,8 @@ pub fn used() -> usize {
     sum.max(0) as usize
 }
 
-/// The largest amount that a call of this function has seen, the present one included. Whoever wants
-/// a good peak samples often.
+/// The largest amount that a call of this function has seen, the present one included. Whoever
+/// wants a good peak samples often.
 pub fn sample_peak() -> usize {
     let now = used();
     PEAK.fetch_max(now, Ordering::Relaxed).max(now)

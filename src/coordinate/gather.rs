@@ -70,7 +70,8 @@ pub async fn run(shards: &Shards, whole: &Batch, out: &mut Out) -> Result<(), Cm
             self::fold(fold, &plan, &parts, shards, out)
         }
         Run::TwoPhase { .. } => super::two_phase::run(shards, whole, out).await,
-        Run::Shard(_) | Run::Cursor(..) => unreachable!("runs on one core"),
+        Run::Cursor(position, _) => super::walk::run(shards, whole, position.into(), out).await,
+        Run::Shard(_) => unreachable!("runs on one core"),
     }
 }
 
@@ -114,7 +115,7 @@ fn split(whole: &Batch, plan: &Plan) -> Vec<(CoreId, Box<Batch>)> {
 
 /// Sends each part to its core, runs the local one meanwhile, and returns them answered in the same
 /// order.
-async fn exchange(shards: &Shards, parts: Vec<(CoreId, Box<Batch>)>) -> Vec<Box<Batch>> {
+pub(super) async fn exchange(shards: &Shards, parts: Vec<(CoreId, Box<Batch>)>) -> Vec<Box<Batch>> {
     let mut local = None;
     let mut away = Vec::with_capacity(parts.len());
     for (index, (core, batch)) in parts.into_iter().enumerate() {
@@ -148,10 +149,7 @@ fn fold(
     out: &mut Out,
 ) -> Result<(), CmdError> {
     for part in parts {
-        if let Some(error) = part.replies.encoded().strip_prefix(b"-") {
-            let text = String::from_utf8_lossy(error);
-            return Err(CmdError::owned(text.trim_end()));
-        }
+        refuse_error(&part.replies)?;
     }
     match fold {
         Fold::Sum => out.int(parts.iter().map(|part| header(&part.replies, 0).0).sum()),
@@ -163,8 +161,16 @@ fn fold(
     Ok(())
 }
 
+/// The error that a shard answered, if it did.
+pub(super) fn refuse_error(replies: &Out) -> Result<(), CmdError> {
+    match replies.encoded().strip_prefix(b"-") {
+        None => Ok(()),
+        Some(error) => Err(CmdError::owned(String::from_utf8_lossy(error).trim_end())),
+    }
+}
+
 /// The number in the header line at `at`, and where the line ends.
-fn header(replies: &Out, at: usize) -> (i64, usize) {
+pub(super) fn header(replies: &Out, at: usize) -> (i64, usize) {
     let line = &replies.encoded()[at + 1..];
     let len = memchr::memchr(b'\r', line).expect("a shard writes whole replies");
     let number = crate::base::num::parse_i64(&line[..len]).unwrap_or(-1);
@@ -172,7 +178,7 @@ fn header(replies: &Out, at: usize) -> (i64, usize) {
 }
 
 /// Where the bulk string or null at `at` ends. A shared value is not part of the encoded bytes.
-fn element_end(replies: &Out, at: usize) -> usize {
+pub(super) fn element_end(replies: &Out, at: usize) -> usize {
     let (len, end) = header(replies, at);
     if replies.encoded()[at] != b'$' || len < 0 {
         return end;

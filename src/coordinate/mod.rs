@@ -6,3 +6,4 @@ pub mod gather;
 pub mod hop;
 pub mod route;
 pub mod two_phase;
+mod walk;

@@ -41,8 +41,8 @@ pub fn for_each_key(spec: &Spec, args: &Args<'_>, mut found: impl FnMut(KeyPosit
     }
 }
 
-/// Calls `found` with the position of every key that one specification finds; positions may lie behind the last
-/// argument.
+/// Calls `found` with the position of every key that one specification finds; positions may lie
+/// behind the last argument.
 pub fn positions(keys: &Keys, args: &Args<'_>, found: &mut dyn FnMut(usize)) {
     match *keys {
         Keys::At(index, _) => found(index.into()),
@@ -69,7 +69,8 @@ pub fn positions(keys: &Keys, args: &Args<'_>, found: &mut dyn FnMut(usize)) {
     }
 }
 
-/// True if the last key comes without its value: nothing may be sent to any shard before the handler refuses.
+/// True if the last key comes without its value: nothing may be sent to any shard before the
+/// handler refuses.
 fn lacks_a_value(keys: &Keys, args: &Args<'_>) -> bool {
     let Keys::Range { first, last, step, .. } = *keys else { return false };
     let count = (from_end(last, args.len()) + 1).saturating_sub(first.into());
@@ -100,7 +101,8 @@ pub fn route(layout: Layout, me: CoreId, command: &Command, args: &Args<'_>) -> 
     match command.run {
         Run::Every(..) if layout.cores() > 1 => return Route::Every,
         Run::Every(..) => return Route::One(me),
-        Run::Cursor(position, _) => return Route::One(cursor_owner(layout, me, args, position)),
+        Run::Cursor(..) if layout.cores() > 1 => return Route::Many,
+        Run::Cursor(..) => return Route::One(me),
         _ => {}
     }
     if command.spec.keys.is_empty() || layout.cores() == 1 {
@@ -118,8 +120,9 @@ pub fn route(layout: Layout, me: CoreId, command: &Command, args: &Args<'_>) -> 
     route
 }
 
-fn cursor_owner(layout: Layout, me: CoreId, args: &Args<'_>, position: u8) -> CoreId {
-    match args.get(position.into()).and_then(ScanCursor::parse) {
+/// The core whose shard `cursor` walks; one that names none, or is no cursor, is anybody's to refuse.
+pub fn cursor_owner(layout: Layout, me: CoreId, cursor: &[u8]) -> CoreId {
+    match ScanCursor::parse(cursor) {
         Some(cursor) if usize::from(cursor.shard) < layout.cores() => CoreId(cursor.shard),
         _ => me,
     }

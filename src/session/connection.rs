@@ -253,7 +253,8 @@ impl Session {
         let core = Rc::clone(&self.core);
         let db = core.shards.db.borrow();
         let (mut at, database) = (at, self.client.database.get() as usize);
-        // AUTH changes what the parser accepts, so it must have run before the next command is read.
+        // AUTH changes what the parser accepts, so it must have run before the next command is
+        // read.
         let group_max = if self.client.authenticated.get() { limits::GROUP } else { 1 };
         loop {
             let first = scratch.spans.len();

@@ -125,8 +125,8 @@ pub(super) struct Scratch {
     pub group: Vec<Parsed>,
 }
 
-/// Does what a changed setting asks for outside the cores (listen elsewhere, log more). The error is the reason in
-/// words; then the change is not made.
+/// Does what a changed setting asks for outside the cores (listen elsewhere, log more). The error
+/// is the reason in words; then the change is not made.
 pub type OnChange = Box<dyn Fn(Apply, &Config) -> Result<(), String>>;
 
 /// One core.
@@ -136,7 +136,8 @@ pub struct Core {
     pub identity: Arc<Identity>,
     config: RefCell<Arc<Config>>,
     config_version: Cell<u64>,
-    /// Acts on changed settings that concern the process; set once, on core 0, by whoever composes the server.
+    /// Acts on changed settings that concern the process; set once, on core 0, by whoever composes
+    /// the server.
     pub on_change: OnceCell<OnChange>,
     pub clients: RefCell<BTreeMap<u64, Rc<Client>>>,
     pub doorbell: Rc<Doorbell>,

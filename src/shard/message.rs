@@ -60,8 +60,8 @@ pub enum Request {
     Stats,
     /// Set your counters back.
     ResetStats,
-    /// Make this change of the settings and put it in force on your core. Core 0 alone is asked, so that changes
-    /// are made one after the other.
+    /// Make this change of the settings and put it in force on your core. Core 0 alone is asked, so
+    /// that changes are made one after the other.
     SetConfig(Box<ConfigChange>),
     /// These settings are in force from now on, unless a later version already is.
     Configure(Settings),
@@ -230,6 +230,17 @@ impl Batch {
         }
         let spans = (first, self.spans.len() as u32);
         self.calls.push(Call { command, statistics, spans, key_at, hash });
+    }
+
+    /// Adds a command that no client sent in these words; the first is its name.
+    pub fn push_words(&mut self, command: &'static Command, statistics: u16, words: &[&[u8]]) {
+        let first = self.spans.len() as u32;
+        for word in words {
+            self.spans.push(Span::input(self.bytes.len(), word.len() as u32));
+            self.bytes.extend_from_slice(word);
+        }
+        let spans = (first, self.spans.len() as u32);
+        self.calls.push(Call { command, statistics, spans, key_at: 0, hash: 0 });
     }
 
     /// The arguments of the call at `index`.

@@ -25,7 +25,7 @@ pub(super) fn keys(db: &Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
     let pattern = args.at(1);
     let (mut found, mut count) = (Out::new(out.protocol()), 0);
     let visit = |entry: EntryRef<'_>| {
-        if glob::glob_match(pattern, entry.key(), false) {
+        if has_name_like(pattern, entry.key()) {
             found.bulk(entry.key());
             count += 1;
         }
@@ -38,6 +38,12 @@ pub(super) fn keys(db: &Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
     out.array(count);
     out.append(&found);
     Ok(())
+}
+
+/// A lone star stands for every key. The glob matcher, as that of Redis, lets no star match an empty
+/// name.
+fn has_name_like(pattern: &[u8], key: &[u8]) -> bool {
+    pattern == b"*" || glob::glob_match(pattern, key, false)
 }
 
 /// Which keys a SCAN wants, and how many a call.
@@ -70,7 +76,7 @@ impl<'a> Wanted<'a> {
     }
 
     fn has(&self, entry: EntryRef<'_>) -> bool {
-        let matches = |pattern: &[u8]| glob::glob_match(pattern, entry.key(), false);
+        let matches = |pattern: &[u8]| has_name_like(pattern, entry.key());
         let is_named =
             |name: &[u8]| name.eq_ignore_ascii_case(super::type_name(entry.value()).as_bytes());
         self.pattern.is_none_or(matches) && self.type_name.is_none_or(is_named)

@@ -12,8 +12,8 @@ use crate::resp::parse::Span;
 use crate::session::table::{Entry, Row, table};
 use crate::testing::Fixture;
 
-/// Pairs of options that their command refuses together with a syntax error, although its tree, which is Redis's,
-/// allows them.
+/// Pairs of options that their command refuses together with a syntax error, although its tree,
+/// which is Redis's, allows them.
 const EXCLUSIVE: &[(&str, [&str; 2])] = &[("INCREX", ["PERSIST", "ENX"])];
 
 /// Requests generated for each command.

@@ -1,7 +1,7 @@
 //! CLUSTER: this process as a Redis Cluster that owns every slot.
 //!
-//! Without `core-ports` the process is one node. With it each core is a node of its own, at the port
-//! on which it alone listens, so that cluster-aware clients reach the owner of a key directly.
+//! Without `core-ports` the process is one node. With it each core is a node of its own, at the
+//! port on which it alone listens, so that cluster-aware clients reach the owner of a key directly.
 //!
 //! Invariant: the slots of the nodes are those of the cores: each slot has one node. Absent: the
 //! cluster bus and everything that changes a cluster.

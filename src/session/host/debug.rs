@@ -1,11 +1,12 @@
 //! DEBUG: looks behind the scenes, for tests and for people who know what they do.
 //!
-//! Like Redis, DEBUG reads its subcommand itself: it is one row, and `enable-debug-command` guards it
-//! as a whole. What looks at keys is a keyspace row of its own, hidden from clients, which runs on the
-//! owning core.
+//! Like Redis, DEBUG reads its subcommand itself: it is one row, and `enable-debug-command` guards
+//! it as a whole. What looks at keys is a keyspace row of its own, hidden from clients, which runs
+//! on the owning core.
 //!
 //! Invariant: no subcommand ends the process, loses data or leaves a core in a state that a client
-//! cannot undo. Absent: crashes, memory leaks, reloads, and whatever shows structures we do not have.
+//! cannot undo. Absent: crashes, memory leaks, reloads, and whatever shows structures we do not
+//! have.
 
 use std::time::Duration;
 

@@ -1,7 +1,8 @@
 //! MEMORY: where the memory went.
 //!
 //! Invariant: figures come from the counting allocator, the kernel and the cores' counters; none is
-//! estimated. Absent: figures of an allocator that we do not use, and of features that do not exist.
+//! estimated. Absent: figures of an allocator that we do not use, and of features that do not
+//! exist.
 
 use super::super::connection::Session;
 use super::super::table::{HostCommand, HostRun, LaterFuture, host};

@@ -1,7 +1,7 @@
 //! Commands on the connection and the server: everything that is no business of the keyspace.
 //!
-//! One file per family, each a `const` slice of rows and the handlers below it. A handler either runs
-//! at once, or waits for other cores; the latter gets its own copy of the arguments.
+//! One file per family, each a `const` slice of rows and the handlers below it. A handler either
+//! runs at once, or waits for other cores; the latter gets its own copy of the arguments.
 //!
 //! Invariant: a handler that runs at once holds the connection's output, so it must not look at its
 //! link; one that waits holds no borrow of the core across an await.
