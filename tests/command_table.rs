@@ -30,8 +30,8 @@ const LABELS: [&str; 10] = [
     "subcommands",
 ];
 
-/// What Redis 7.2, which Shoal follows, describes otherwise than an older one, which may be the
-/// installed one.
+/// What Redis 7.2, which Shoal follows, describes otherwise than the older Redis that may be
+/// installed.
 const CHANGED_IN_7_2: &[(&str, &str)] =
     &[("cluster|shards", "flags"), ("cluster|slots", "flags"), ("msetnx", "tips")];
 
@@ -226,8 +226,8 @@ fn documentation_has_the_form_and_the_facts_of_redis() {
 /// Commands that a transcript cannot show, with the reason.
 const WITHOUT_TRANSCRIPT: &[(&str, &str)] = &[("shutdown", "it ends the server")];
 
-/// The command in a transcript's line such as `sorted> KEYS *`, in lower case: its first word, and
-/// the first two joined as the name of a subcommand.
+/// The command at the beginning of a transcript's line such as `sorted> KEYS *`, in lower case: its
+/// first word, and the first two joined as the name of a subcommand.
 fn called(line: &str) -> Option<[String; 2]> {
     let (prefix, command) = line.split_once("> ")?;
     let is_prompt =

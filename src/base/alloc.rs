@@ -59,6 +59,7 @@ fn assign(cell: &Cell<usize>) -> usize {
 // SAFETY: every call goes to `A` unchanged, which is an allocator; counting touches no memory that
 // `A` manages, does not allocate and does not unwind.
 unsafe impl<A: GlobalAlloc> GlobalAlloc for Counting<A> {
+    // SAFETY: the contract is the one of `A`, to which every argument goes unchanged.
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the caller keeps the contract of `GlobalAlloc::alloc`.
@@ -69,6 +70,7 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Counting<A> {
         pointer
     }
 
+    // SAFETY: the contract is the one of `A`, to which every argument goes unchanged.
     #[inline]
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the caller keeps the contract of `GlobalAlloc::alloc_zeroed`.
@@ -79,6 +81,7 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Counting<A> {
         pointer
     }
 
+    // SAFETY: the contract is the one of `A`, to which every argument goes unchanged.
     #[inline]
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         count(-(layout.size() as isize));
@@ -86,6 +89,7 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Counting<A> {
         unsafe { self.0.dealloc(pointer, layout) }
     }
 
+    // SAFETY: the contract is the one of `A`, to which every argument goes unchanged.
     #[inline]
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         // SAFETY: the caller keeps the contract of `GlobalAlloc::realloc`.

@@ -2,7 +2,7 @@
 //!
 //! Invariant: routing reads the row and the arguments only. It never looks at a keyspace.
 
-use crate::base::layout::{Layout, ScanCursor};
+use crate::base::layout::Layout;
 use crate::base::num;
 use crate::command::spec::{Access, Command, Keys, Run, Spec};
 use crate::resp::args::{Args, Key};
@@ -102,7 +102,6 @@ pub fn route(layout: Layout, me: CoreId, command: &Command, args: &Args<'_>) -> 
         Run::Every(..) if layout.cores() > 1 => return Route::Every,
         Run::Every(..) => return Route::One(me),
         Run::Cursor(..) if layout.cores() > 1 => return Route::Many,
-        Run::Cursor(..) => return Route::One(me),
         _ => {}
     }
     if command.spec.keys.is_empty() || layout.cores() == 1 {
@@ -118,14 +117,6 @@ pub fn route(layout: Layout, me: CoreId, command: &Command, args: &Args<'_>) -> 
         };
     });
     route
-}
-
-/// The core whose shard `cursor` walks; one that names none, or is no cursor, is anybody's to refuse.
-pub fn cursor_owner(layout: Layout, me: CoreId, cursor: &[u8]) -> CoreId {
-    match ScanCursor::parse(cursor) {
-        Some(cursor) if usize::from(cursor.shard) < layout.cores() => CoreId(cursor.shard),
-        _ => me,
-    }
 }
 
 /// True if the command must be spread because its keys lie on several cores.
