@@ -250,32 +250,26 @@ mod tests {
     fn key_specifications_have_the_numbers_of_redis() {
         // ZUNION, XREAD, LCS and SORT, as Redis 7.0 describes them.
         let access = Access::RO;
-        let begins = "flags +RO begin_search type";
         assert_eq!(
             described(&Keys::Counted { count_at: 1, step: 1, access }),
-            format!(
-                "{begins} index spec index :1 find_keys type keynum spec keynumidx :0 firstkey :1 \
-                 keystep :1"
-            ),
+            "flags +RO begin_search type index spec index :1 \
+             find_keys type keynum spec keynumidx :0 firstkey :1 keystep :1",
         );
         let keyword = "STREAMS";
         assert_eq!(
             described(&Keys::After { keyword, from: 1, last: -1, step: 1, limit: 2, access }),
-            format!(
-                "{begins} keyword spec keyword STREAMS startfrom :1 find_keys type range spec \
-                 lastkey :-1 keystep :1 limit :2"
-            ),
+            "flags +RO begin_search type keyword spec keyword STREAMS startfrom :1 \
+             find_keys type range spec lastkey :-1 keystep :1 limit :2",
         );
         assert_eq!(
             described(&Keys::Range { first: 1, last: 2, step: 1, access }),
-            format!(
-                "{begins} index spec index :1 find_keys type range spec lastkey :1 keystep :1 \
-                 limit :0"
-            ),
+            "flags +RO begin_search type index spec index :1 \
+             find_keys type range spec lastkey :1 keystep :1 limit :0",
         );
         assert_eq!(
             described(&Keys::Custom(|_, _| {}, access)),
-            format!("{begins} unknown spec find_keys type unknown spec"),
+            "flags +RO begin_search type unknown spec \
+             find_keys type unknown spec",
         );
     }
 
