@@ -306,7 +306,7 @@ fn run(transcript: &Transcript, options: &Options) -> Outcome {
         let mut admin = server.connect();
         let known = admin.run(&format!("COMMAND INFO {command}"));
         admin.close();
-        if known.items().is_some_and(|items| items == [support::reply::Reply::Nil]) {
+        if known.items() == [support::reply::Reply::Nil] {
             println!("{}: skipped, {command} does not exist", transcript.name());
             return outcome;
         }

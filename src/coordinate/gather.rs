@@ -70,7 +70,7 @@ pub async fn run(shards: &Shards, whole: &Batch, out: &mut Out) -> Result<(), Cm
             self::fold(fold, &plan, &parts, shards, out)
         }
         Run::TwoPhase { .. } => super::two_phase::run(shards, whole, out).await,
-        Run::Cursor(position, _) => super::walk::run(shards, whole, position.into(), out).await,
+        Run::Cursor(position, _) => super::scan::run(shards, whole, position.into(), out).await,
         Run::Shard(_) => unreachable!("runs on one core"),
     }
 }
@@ -161,12 +161,10 @@ fn fold(
     Ok(())
 }
 
-/// The error that a shard answered, if it did.
+/// Makes an error of a part that of the whole.
 pub(super) fn refuse_error(replies: &Out) -> Result<(), CmdError> {
-    match replies.encoded().strip_prefix(b"-") {
-        None => Ok(()),
-        Some(error) => Err(CmdError::owned(String::from_utf8_lossy(error).trim_end())),
-    }
+    let Some(error) = replies.encoded().strip_prefix(b"-") else { return Ok(()) };
+    Err(CmdError::owned(String::from_utf8_lossy(error).trim_end()))
 }
 
 /// The number in the header line at `at`, and where the line ends.
@@ -178,7 +176,7 @@ pub(super) fn header(replies: &Out, at: usize) -> (i64, usize) {
 }
 
 /// Where the bulk string or null at `at` ends. A shared value is not part of the encoded bytes.
-pub(super) fn element_end(replies: &Out, at: usize) -> usize {
+fn element_end(replies: &Out, at: usize) -> usize {
     let (len, end) = header(replies, at);
     if replies.encoded()[at] != b'$' || len < 0 {
         return end;

@@ -108,8 +108,7 @@ const SUBCOMMANDS: &[HostCommand] =
             HostRun::Now(set_info),
         ),
         host(
-            sub("SETNAME", Arity::Exact(3), "Names the connection.", "2.6.9")
-                .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"]),
+            sub("SETNAME", Arity::Exact(3), "Names the connection.", "2.6.9"),
             HostRun::Now(set_name_command),
         ),
         host(

@@ -57,13 +57,11 @@ const SUBCOMMANDS: &[HostCommand] =
             }),
         ),
         host(
-            admin("RESETSTAT", Arity::Exact(2), "Sets the counters of INFO back.", "2.0.0")
-                .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"]),
+            admin("RESETSTAT", Arity::Exact(2), "Sets the counters of INFO back.", "2.0.0"),
             HostRun::Later(reset_statistics),
         ),
         host(
-            admin("REWRITE", Arity::Exact(2), "Writes the settings into their file.", "2.8.0")
-                .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"]),
+            admin("REWRITE", Arity::Exact(2), "Writes the settings into their file.", "2.8.0"),
             HostRun::Now(rewrite),
         ),
         host(
