@@ -636,6 +636,7 @@ impl Session {
         let core = Rc::clone(&self.core);
         self.link.flush();
         self.link.set_stalled(true);
+        add(&core.sessions.blocked, 1);
         while let Some(pause) = core.pause.get() {
             core.timers.sleep_until(pause.until.min(core.now() + PAUSE_CHECK_MS)).await;
             if self.link.has_ended() {
@@ -643,6 +644,7 @@ impl Session {
             }
         }
         self.link.set_stalled(false);
+        core.sessions.blocked.set(core.sessions.blocked.get() - 1);
     }
 
     fn protocol_error(&mut self, error: ProtocolError) {

@@ -83,6 +83,8 @@ pub struct LoopStats {
 pub struct SessionStats {
     pub requests: Cell<u64>,
     pub hops_in: Cell<u64>,
+    /// Clients whose command waits for the end of a pause, at this moment.
+    pub blocked: Cell<u64>,
     pub panics: Cell<u64>,
     pub protocol_errors: Cell<u64>,
     pub query_buffer_closed: Cell<u64>,
@@ -583,6 +585,7 @@ impl Core {
             wakes_sent: turns.wakes_sent.get(),
             bytes_in: turns.bytes_in.get(),
             bytes_out: turns.bytes_out.get(),
+            blocked: sessions.blocked.get(),
             panics: sessions.panics.get(),
             protocol_errors: sessions.protocol_errors.get(),
             query_buffer_closed: sessions.query_buffer_closed.get(),
