@@ -78,12 +78,10 @@ impl CmdError {
             CmdError::DatabaseOutOfRange => "ERR DB index is out of range",
             CmdError::OutOfMemory => "OOM command not allowed when used memory > 'maxmemory'.",
             CmdError::WrongArity(name) => {
-                let text = format!("ERR wrong number of arguments for '{name}' command");
-                return text.into_bytes().into();
+                return format!("ERR wrong number of arguments for '{name}' command").into();
             }
             CmdError::InvalidExpire(name) => {
-                let text = format!("ERR invalid expire time in '{name}' command");
-                return text.into_bytes().into();
+                return format!("ERR invalid expire time in '{name}' command").into();
             }
             CmdError::Text(text) => text,
             CmdError::Owned(bytes) => return String::from_utf8_lossy(bytes),
@@ -91,10 +89,12 @@ impl CmdError {
     }
 
     /// The code: the first word of the text (`ERR`, `WRONGTYPE`, `OOM`).
-    pub fn code(&self) -> String {
-        let text = self.text();
-        let word = text.split(|byte| *byte == b' ').next().unwrap_or_default();
-        String::from_utf8_lossy(word).into_owned()
+    pub fn code(&self) -> Cow<'_, str> {
+        let end = |text: &str| text.find(' ').unwrap_or(text.len());
+        match self.text() {
+            Cow::Borrowed(text) => Cow::Borrowed(&text[..end(text)]),
+            Cow::Owned(text) => Cow::Owned(text[..end(&text)].to_owned()),
+        }
     }
 }
 

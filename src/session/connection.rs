@@ -652,7 +652,7 @@ impl Session {
         let error = &CmdError::owned([b"ERR ", &text[..]].concat());
         add(&self.core.sessions.protocol_errors, 1);
         self.core.count_error(error);
-        tracing::debug!(client = self.client.id, error = %String::from_utf8_lossy(&error.text()), "protocol error");
+        tracing::debug!(client = self.client.id, error = %error.text(), "protocol error");
         self.reply(|out| out.error(error));
     }
 

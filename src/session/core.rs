@@ -533,10 +533,10 @@ impl Core {
     pub(super) fn count_error(&self, error: &CmdError) {
         let mut errors = self.sessions.errors.borrow_mut();
         let code = error.code();
-        if let Some(count) = errors.get_mut(&code) {
+        if let Some(count) = errors.get_mut(&*code) {
             *count += 1;
         } else if errors.len() < 128 {
-            errors.insert(code, 1);
+            errors.insert(code.into_owned(), 1);
         }
     }
 

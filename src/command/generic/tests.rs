@@ -453,7 +453,7 @@ impl Shards {
                 owners.iter().map(|owner| collect(&self.dbs[*owner], args)).collect();
             let parcels = match parcels {
                 Ok(parcels) => parcels,
-                Err(error) => return String::from_utf8_lossy(&error.text()).into_owned(),
+                Err(error) => return error.text().into_owned(),
             };
             let replies = owners.iter().map(|owner| {
                 let mut out = Out::new(Protocol::Resp2);

@@ -256,8 +256,7 @@ mod tests {
     fn read(words: &[&str]) -> Result<(bool, Option<Protocol>), String> {
         let words: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
         with_args(&words, |args| {
-            let wanted = Introduction::read(args)
-                .map_err(|error| String::from_utf8_lossy(&error.text()).into_owned())?;
+            let wanted = Introduction::read(args).map_err(|error| error.text().into_owned())?;
             Ok((wanted.login.is_some() && wanted.name.is_some(), wanted.protocol))
         })
     }

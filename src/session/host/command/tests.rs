@@ -21,7 +21,7 @@ fn reply(line: &str) -> String {
     };
     match result {
         Ok(()) => String::from_utf8(out.to_vec()).expect("text").replace("\r\n", " "),
-        Err(error) => String::from_utf8_lossy(&error.text()).into_owned(),
+        Err(error) => error.text().into_owned(),
     }
 }
 
