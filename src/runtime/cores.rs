@@ -101,6 +101,8 @@ impl Driver {
         mesh.open(ring.fd(), event.as_raw_fd());
         let next_cron = core.now() + CRON_MS;
         let yielded = Rc::clone(&core.yielded);
+        let files = FileWork::default();
+        let _ = core.offload.set(Box::new(files.clone()));
         Ok(Driver {
             acceptor: Acceptor::new(listeners, Rc::clone(&core), Arc::clone(&process)),
             core,
@@ -109,7 +111,7 @@ impl Driver {
             net,
             mesh,
             connector: Connector::default(),
-            files: FileWork::default(),
+            files,
             event,
             event_value: Box::new(0),
             completions: Vec::new(),

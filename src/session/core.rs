@@ -6,7 +6,7 @@
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 
 use hdrhistogram::Histogram;
 
@@ -17,7 +17,7 @@ use super::link::{Doorbell, Link};
 use super::table::{Entry, Table, table};
 use crate::base::alloc;
 use crate::base::layout::Layout;
-use crate::base::seams::Clock;
+use crate::base::seams::{BlockingWork, Clock, Offload};
 use crate::base::time::Millis;
 use crate::base::timers::Timers;
 use crate::config::{Apply, Config};
@@ -141,6 +141,8 @@ pub struct Core {
     /// Acts on changed settings that concern the process; set once, on core 0, by whoever composes
     /// the server.
     pub on_change: OnceCell<OnChange>,
+    /// Where work goes that would block the core; without one it runs in place.
+    pub offload: OnceCell<Box<dyn Offload>>,
     pub clients: RefCell<BTreeMap<u64, Rc<Client>>>,
     pub doorbell: Rc<Doorbell>,
     pub clock: Box<dyn Clock>,
@@ -156,6 +158,7 @@ pub struct Core {
     next_client: Cell<u64>,
     next_expire: Cell<usize>,
     pub(super) scratch: RefCell<Scratch>,
+    #[expect(clippy::vec_box, reason = "each box is used again for another batch")]
     batches: RefCell<Vec<Box<Batch>>>,
     /// Deadlines of sessions.
     pub timers: Timers,
@@ -214,8 +217,8 @@ fn tuning(config: &Config) -> Tuning {
     Tuning {
         string_len_max: config.proto_max_bulk_len as usize,
         frequency: policy(config).counts_frequency(),
-        lfu_log_factor: config.lfu_log_factor as u32,
-        lfu_decay_minutes: config.lfu_decay_time as u32,
+        lfu_log_factor: config.lfu_log_factor,
+        lfu_decay_minutes: config.lfu_decay_time,
     }
 }
 
@@ -255,6 +258,7 @@ impl Core {
             config: RefCell::new(config),
             config_version: Cell::new(0),
             on_change: OnceCell::new(),
+            offload: OnceCell::new(),
             clients: RefCell::default(),
             doorbell: Rc::default(),
             clock,
@@ -388,6 +392,23 @@ impl Core {
             self.pause.set(None);
         }
         nanos
+    }
+
+    /// Runs `work` where it does not block the core, and returns what it returned; `None` if it
+    /// panicked.
+    pub async fn off_core<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
+        let (sender, receiver) = mpsc::channel();
+        let run: BlockingWork = Box::new(move || {
+            let _ = sender.send(work());
+        });
+        match self.offload.get() {
+            Some(offload) => offload.run(run).await,
+            None => run(),
+        }
+        receiver.try_recv().ok()
     }
 
     /// An id for a new client: unique in the process, rising on each core.
