@@ -147,6 +147,8 @@ pub struct Core {
     pub doorbell: Rc<Doorbell>,
     pub clock: Box<dyn Clock>,
     now: Cell<Millis>,
+    /// Unix time less the monotonic clock, in nanoseconds.
+    unix_offset_ns: Cell<i64>,
     /// The monotonic clock when time was last attributed to a command.
     pub(super) lap: Cell<u64>,
     pub sessions: SessionStats,
@@ -263,6 +265,7 @@ impl Core {
             doorbell: Rc::default(),
             clock,
             now: Cell::new(0),
+            unix_offset_ns: Cell::new(0),
             lap: Cell::new(0),
             sessions: SessionStats::default(),
             turns: LoopStats::default(),
@@ -275,6 +278,7 @@ impl Core {
             batches: RefCell::default(),
         };
         core.reset_stats();
+        core.follow_calendar();
         core.begin_turn();
         core
     }
@@ -383,15 +387,22 @@ impl Core {
 
     /// Reads the clocks; called by the runtime when a turn begins. Returns the monotonic one.
     pub fn begin_turn(&self) -> u64 {
-        let now = self.clock.unix_millis();
+        let nanos = self.clock.monotonic_nanos();
+        let now = (nanos as i64 + self.unix_offset_ns.get()) / 1_000_000;
+        self.lap.set(nanos);
         self.now.set(now);
         self.shards.db.borrow_mut().set_now(now);
-        let nanos = self.clock.monotonic_nanos();
-        self.lap.set(nanos);
         if self.pause.get().is_some_and(|pause| pause.until <= now) {
             self.pause.set(None);
         }
         nanos
+    }
+
+    /// Sets the distance between the monotonic clock, which turns read, and the calendar, which
+    /// may be set at any time; called by the runtime's cron.
+    pub fn follow_calendar(&self) {
+        let unix_ns = self.clock.unix_micros() * 1000;
+        self.unix_offset_ns.set(unix_ns - self.clock.monotonic_nanos() as i64);
     }
 
     /// Runs `work` where it does not block the core, and returns what it returned; `None` if it
@@ -679,9 +690,10 @@ impl Core {
         true
     }
 
-    /// Books how long the core was busy; called by the runtime when a turn ends.
+    /// Books how long the core was busy; called by the runtime when a turn ends. The turn counts
+    /// up to the last command, which saves a look at the clock.
     pub fn end_turn(&self, busy_since: u64) {
-        add(&self.turns.busy_ns, self.clock.monotonic_nanos().saturating_sub(busy_since));
+        add(&self.turns.busy_ns, self.lap.get().saturating_sub(busy_since));
     }
 
     /// Registers a client.
