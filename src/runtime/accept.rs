@@ -159,6 +159,7 @@ fn peer_of(socket: &Socket, unix_path: Option<&Path>) -> Peer {
     let (peer, local) = (name(socket.peer_addr()), name(socket.local_addr()));
     Peer {
         unix: local.is_none(),
+        port: local.map_or(0, |address| address.port()),
         ip: peer.map(|address| address.ip()),
         address: text(peer),
         local_address: text(local),

@@ -192,7 +192,7 @@ impl Driver {
             || self.yielded.get()
             || self.files.busy()
             || self.net.doorbell.is_rung();
-        if busy || !self.mesh.announce_sleep() {
+        if busy || self.spin()? || !self.mesh.announce_sleep() {
             self.ring.submit()?;
         } else {
             add(&self.core.turns.sleeps, 1);
@@ -205,6 +205,25 @@ impl Driver {
         }
         self.ring.completions(&mut self.completions);
         Ok(())
+    }
+
+    /// Looks for work without sleeping for as long as `spin-us` says; true if there is some.
+    fn spin(&mut self) -> io::Result<bool> {
+        let spin_ns = self.core.spin_ns();
+        if spin_ns == 0 {
+            return Ok(false);
+        }
+        let end = self.core.clock.monotonic_nanos() + spin_ns;
+        loop {
+            self.ring.submit()?;
+            if self.ring.has_completions() || self.mesh.has_mail() {
+                return Ok(true);
+            }
+            if self.core.clock.monotonic_nanos() >= end {
+                return Ok(false);
+            }
+            std::hint::spin_loop();
+        }
     }
 
     /// Makes sure that the core wakes for its next deadline.

@@ -138,6 +138,11 @@ impl Ring {
         unsafe { self.uring.submitter().enter::<libc::sigset_t>(pending, 0, GETEVENTS, None) }
     }
 
+    /// True if completions wait to be taken.
+    pub fn has_completions(&mut self) -> bool {
+        !self.uring.completion().is_empty()
+    }
+
     /// Moves the completions that are there into `into`.
     #[inline]
     pub fn completions(&mut self, into: &mut Vec<cqueue::Entry>) {

@@ -16,6 +16,7 @@ use super::client::{Client, ReplyMode};
 use super::core::{Core, Parsed, Scratch, add};
 use super::gates;
 use super::link::Link;
+use super::redirect;
 use super::table::{Entry, HostRun, LaterFuture, Row};
 use super::wave::Wave;
 use crate::base::seams::Chunk;
@@ -425,6 +426,11 @@ impl Session {
         }
         match entry.row {
             Row::Data(command) => {
+                if let Err(error) = redirect::pass(self, command, args) {
+                    self.reply(|out| out.error(&error));
+                    core.count_failure(entry.id, &error);
+                    return None;
+                }
                 let args = &args.with_hash(command.single_key as usize, parsed.hash);
                 match self.route(core, command, parsed, args) {
                     Route::Here => self.run_here(core, entry, args),

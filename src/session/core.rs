@@ -179,6 +179,7 @@ struct Tuned {
     policy: Policy,
     samples: usize,
     query_buffer_max: usize,
+    spin_ns: u64,
     output: OutputLimit,
 }
 
@@ -196,6 +197,7 @@ fn tuned(config: &Config) -> Tuned {
         memory_max: config.maxmemory,
         policy: policy(config),
         samples: config.maxmemory_samples as usize,
+        spin_ns: u64::from(config.spin_us) * 1000,
         query_buffer_max: config.client_query_buffer_limit as usize,
         output: OutputLimit {
             hard: normal.hard_bytes,
@@ -340,6 +342,11 @@ impl Core {
             }
         }
         true
+    }
+
+    /// How long to look for work before sleeping, in nanoseconds.
+    pub fn spin_ns(&self) -> u64 {
+        self.tuned.get().spin_ns
     }
 
     /// `client-query-buffer-limit`.
