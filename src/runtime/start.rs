@@ -155,7 +155,6 @@ fn remove_socket_file(path: &Path) {
     let _ = std::fs::remove_file(path);
 }
 
-#[expect(clippy::disallowed_methods, reason = "start-up, before any core runs")]
 fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
@@ -214,7 +213,7 @@ impl Cores {
             if self.process.failed.load(Ordering::Acquire) {
                 return Err(Refusal("a core could not start; the log says why".to_owned()));
             }
-            std::thread::sleep(Duration::from_micros(200));
+            std::thread::park_timeout(Duration::from_micros(200));
         }
         Ok(self)
     }
