@@ -118,7 +118,8 @@ fn split(whole: &Batch, plan: &Plan) -> Vec<(CoreId, Box<Batch>)> {
 pub(super) async fn exchange(shards: &Shards, parts: Vec<(CoreId, Box<Batch>)>) -> Vec<Box<Batch>> {
     let mut local = None;
     let mut away = Vec::with_capacity(parts.len());
-    for (index, (core, batch)) in parts.into_iter().enumerate() {
+    for (index, (core, mut batch)) in parts.into_iter().enumerate() {
+        batch.is_part = true;
         if core == shards.me() {
             local = Some((index, batch));
         } else {

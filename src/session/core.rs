@@ -497,7 +497,12 @@ impl Core {
     /// Runs a batch on this core's shard.
     pub(super) fn run_batch(&self, batch: &mut Batch) {
         let mut db = self.shards.db.borrow_mut();
-        execute::run_batch(&mut db, batch, |id, error| self.count_failure(id, error));
+        let is_part = batch.is_part;
+        execute::run_batch(&mut db, batch, |id, error| {
+            if !is_part {
+                self.count_failure(id, error);
+            }
+        });
     }
 
     /// What concerns the server rather than the keyspace; also called for the core's own share.

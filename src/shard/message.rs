@@ -161,13 +161,15 @@ pub struct Call {
 pub struct Batch {
     pub conditions: Conditions,
     pub calls: Vec<Call>,
+    /// True if this is part of a command whose coordinator counts the outcome.
+    pub is_part: bool,
     bytes: Vec<u8>,
     spans: Vec<Span>,
     external: Vec<Bytes>,
     pub replies: Out,
     /// Where the reply to each call ends in `replies`.
     pub ends: Vec<u32>,
-    /// How long each run of calls to the same command took, in nanoseconds: (calls, time).
+    /// How long all calls together took, in nanoseconds.
     pub spent_ns: u64,
 }
 
@@ -177,6 +179,7 @@ impl Batch {
         Batch {
             conditions,
             calls: Vec::new(),
+            is_part: false,
             bytes: Vec::new(),
             spans: Vec::new(),
             external: Vec::new(),
@@ -190,6 +193,7 @@ impl Batch {
     pub fn recycle(&mut self, conditions: Conditions) {
         self.conditions = conditions;
         self.calls.clear();
+        self.is_part = false;
         self.bytes.clear();
         self.spans.clear();
         self.external.clear();

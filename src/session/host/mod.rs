@@ -102,6 +102,7 @@ fn total(cores: &[CoreStats]) -> CoreStats {
 /// A batch of one call: the arguments of `whole`, run by another row.
 fn batch_of(command: &'static Command, whole: &Batch) -> Batch {
     let mut batch = Batch::new(whole.conditions);
+    batch.is_part = true;
     let args = whole.args(0);
     batch.push(command, whole.calls[0].statistics, &args, 0..args.len(), (0, 0));
     batch
