@@ -4,6 +4,7 @@
 //! numbers are the popular ones; they are not scattered, because servers hash their keys anyway and
 //! a known hot key is easier to look at.
 
+use std::fmt;
 use std::str::FromStr;
 
 use fastrand::Rng;
@@ -38,6 +39,18 @@ impl FromStr for Distribution {
                 Ok(Distribution::Hot { requests: share(requests)?, keys: share(keys)? })
             }
             _ => Err("expected uniform, zipf[:EXPONENT] or hot:REQUESTS%:KEYS%".to_string()),
+        }
+    }
+}
+
+impl fmt::Display for Distribution {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Distribution::Uniform => write!(f, "uniform"),
+            Distribution::Zipf { exponent } => write!(f, "zipf:{exponent}"),
+            Distribution::Hot { requests, keys } => {
+                write!(f, "hot:{}%:{}%", requests * 100.0, keys * 100.0)
+            }
         }
     }
 }

@@ -11,7 +11,7 @@ use fastrand::Rng;
 use crate::encode::{Argument, Template};
 
 /// What a command does, for the model of `--check`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Operation {
     Get,
     Set,
@@ -328,12 +328,12 @@ mod tests {
     fn weights_are_frequencies() {
         let mix = mix(&["get=70", "SET=20"], &["10=ECHO hello"]);
         let mut rng = Rng::with_seed(5);
-        let mut counts = [0; 3];
+        let mut counts = [0i32; 3];
         for _ in 0..100_000 {
             counts[mix.draw(&mut rng)] += 1;
         }
         for (count, expected) in counts.into_iter().zip([70_000, 20_000, 10_000]) {
-            assert!((count - expected as i32).abs() < 800, "{counts:?}");
+            assert!((count - expected).abs() < 800, "{counts:?}");
         }
     }
 
