@@ -454,7 +454,7 @@ impl Session {
                 if let Err(error) = redirect::pass(self, command, args) {
                     self.reply(|out| out.error(&error));
                     core.count_failure(entry.id, &error);
-                    return None;
+                    return Dispatched::Elsewhere;
                 }
                 let args = &args.with_hash(command.single_key as usize, parsed.hash);
                 self.dispatch_data(core, entry, command, parsed, args)
