@@ -16,16 +16,16 @@ use super::client::{Client, ReplyMode};
 use super::core::{Core, Parsed, Scratch, add};
 use super::gates;
 use super::link::Link;
-use super::redirect;
 use super::table::{Entry, HostRun, LaterFuture, Row};
 use super::wave::Wave;
+use super::{redirect, refusal};
 use crate::base::seams::Chunk;
 use crate::command::spec::{Arity, Command, Group};
 use crate::coordinate::gather;
 use crate::coordinate::route::{self, Route};
 use crate::limits;
 use crate::resp::args::Args;
-use crate::resp::error::{CmdError, shown};
+use crate::resp::error::CmdError;
 use crate::resp::out::Out;
 use crate::resp::parse::{BigBulk, Limits, Parsed as Outcome, Parser, Place, ProtocolError, Span};
 use crate::shard::execute;
@@ -438,6 +438,13 @@ impl Session {
     fn dispatch(&mut self, core: &Core, parsed: &Parsed, args: &Args<'_>) -> Dispatched {
         let entry = match self.admit(core, args) {
             Ok(entry) => entry,
+            Err(_) if refusal::is_http(args.at(0)) => {
+                tracing::warn!(
+                    client = self.client.id,
+                    "closed: it speaks HTTP, perhaps for others"
+                );
+                return Dispatched::Stopped(Step::Close);
+            }
             Err(error) => {
                 self.reply(|out| out.error(&error));
                 core.count_error(&error);
@@ -506,10 +513,10 @@ impl Session {
     /// Existence, arity and gates.
     fn admit(&self, core: &Core, args: &Args<'_>) -> Result<&'static Entry, CmdError> {
         let Some(entry) = core.table.resolve(args) else {
-            return Err(unknown_command(args));
+            return Err(refusal::unknown_command(args));
         };
         if !entry.subcommands.is_empty() && args.len() > 1 {
-            return Err(unknown_subcommand(entry, args));
+            return Err(refusal::unknown_subcommand(entry, args));
         }
         if !entry.row.spec().arity.fits(args.len()) {
             core.sessions.commands.borrow_mut()[entry.id as usize].rejected += 1;
@@ -758,29 +765,6 @@ const LINE_END: &[u8] = b"\r\n";
 /// Stands for the row of a host command inside a batch, which only carries its arguments.
 static NO_COMMAND: Command = crate::command::spec::cmd("HOST", Arity::AtLeast(1), Group::Server)
     .run(crate::command::spec::Run::Shard(crate::command::spec::Body::Reads(|_, _, _| Ok(()))));
-
-/// Redis prints at most this much of an unknown command's name and arguments.
-const SHOWN_MAX: usize = 128;
-
-fn unknown_command(args: &Args<'_>) -> CmdError {
-    let name = shown(args.at(0), SHOWN_MAX);
-    let mut list = Vec::new();
-    for arg in args.from(1) {
-        if list.len() >= SHOWN_MAX {
-            break;
-        }
-        let arg = shown(arg, SHOWN_MAX - list.len());
-        list.extend([b"'", arg, b"' "].concat());
-    }
-    let parts = [b"ERR unknown command '", name, b"', with args beginning with: ", &list];
-    CmdError::owned(parts.concat())
-}
-
-fn unknown_subcommand(container: &Entry, args: &Args<'_>) -> CmdError {
-    let (name, container) = (shown(args.at(1), SHOWN_MAX), container.name.to_ascii_uppercase());
-    let rest = format!("'. Try {container} HELP.");
-    CmdError::owned([b"ERR unknown subcommand '", name, rest.as_bytes()].concat())
-}
 
 /// Lets every other task that is ready run first.
 async fn yield_now(core: &Core) {

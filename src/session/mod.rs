@@ -13,5 +13,6 @@ pub mod guard;
 pub mod host;
 pub mod link;
 mod redirect;
+mod refusal;
 pub mod table;
 mod wave;

@@ -1,7 +1,8 @@
 //! A core's own port serves as a node of a Redis Cluster does: only the slots of that core, and one
 //! slot per command.
 //!
-//! Source: <https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/>, redirection.
+//! Source: the Redis Cluster specification on redirection,
+//! <https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/>.
 //! Invariant: a client of the ordinary port is never redirected.
 
 use std::net::SocketAddr;
