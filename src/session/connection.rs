@@ -147,7 +147,7 @@ impl Session {
             Step::Read => {
                 self.finish_wave().await;
                 self.link.flush();
-                if !self.link.readable().await {
+                if !self.check_output().await || !self.link.readable().await {
                     return false;
                 }
             }
@@ -228,7 +228,7 @@ impl Session {
         let mut at = 0;
         loop {
             let (end, outcome) = self.parse_group(input, at, scratch);
-            let stopped = self.run_group(input, scratch);
+            let stopped = self.run_group(input, end, scratch);
             if !scratch.group.is_empty() {
                 self.external.clear();
             }
@@ -332,7 +332,12 @@ impl Session {
     }
 
     /// Runs a parsed group. On a stop: why, and where the input goes on (`None`: behind the group).
-    fn run_group(&mut self, input: &[u8], scratch: &Scratch) -> Option<(Option<usize>, Step)> {
+    fn run_group(
+        &mut self,
+        input: &[u8],
+        end: usize,
+        scratch: &Scratch,
+    ) -> Option<(Option<usize>, Step)> {
         let core = Rc::clone(&self.core);
         let (mut run, mut count) = (UNKNOWN, 0);
         let mut index = 0;
@@ -348,6 +353,8 @@ impl Session {
                 continue;
             }
             let (spans, start) = (parsed.spans, parsed.start as usize);
+            let next = scratch.group.get(index + 1).map_or(end, |next| next.start as usize);
+            self.client.query_bytes.set(next - start);
             let external = std::mem::take(&mut self.external);
             let spans = &scratch.spans[spans.0 as usize..spans.1 as usize];
             let args = Args::new(&input[start..], spans, &external);
@@ -365,6 +372,9 @@ impl Session {
             }
             if !matches!(outcome, Dispatched::Stopped(Step::Wave | Step::Paused)) {
                 index += 1;
+            }
+            if !matches!(outcome, Dispatched::Stopped(Step::Later(..))) {
+                self.client.query_bytes.set(0);
             }
             let step = match outcome {
                 Dispatched::Stopped(step) => step,
@@ -437,6 +447,12 @@ impl Session {
     fn dispatch(&mut self, core: &Core, parsed: &Parsed, args: &Args<'_>) -> Dispatched {
         let entry = match self.admit(core, args) {
             Ok(entry) => entry,
+            Err(_) if is_http(args) => {
+                let address = &self.client.address;
+                tracing::warn!(address, "closed: a web page may be attacking through a browser");
+                self.closing = true;
+                return Dispatched::Elsewhere;
+            }
             Err(error) => {
                 self.reply(|out| out.error(&error));
                 core.count_error(&error);
@@ -646,6 +662,7 @@ impl Session {
         mut out: Out,
     ) {
         self.link.set_stalled(false);
+        self.client.query_bytes.set(0);
         if let Err(error) = result {
             out.clear();
             out.error(&error);
@@ -755,6 +772,13 @@ static NO_COMMAND: Command = crate::command::spec::cmd("HOST", Arity::AtLeast(1)
 
 /// Redis prints at most this much of an unknown command's name and arguments.
 const SHOWN_MAX: usize = 128;
+
+/// True for the words with which a browser's request begins, which is how a page that its user
+/// visits could reach a server on the same host: cross-protocol scripting. They close the
+/// connection before a line of the body is taken for a command.
+fn is_http(args: &Args<'_>) -> bool {
+    args.is(0, "post") || args.is(0, "host:")
+}
 
 fn unknown_command(args: &Args<'_>) -> CmdError {
     let name = shown(args.at(0), SHOWN_MAX);
