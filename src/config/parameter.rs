@@ -289,12 +289,17 @@ pub(super) const fn one_of(
 
 /// A text, which may be empty.
 pub(super) const fn text(name: &'static str, default: &'static str, slot: Slot) -> Parameter {
-    Parameter::new(name, Kind::Text { unset_when_empty: false }, default, slot)
+    Parameter::new(name, Kind::Text { unset_when_empty: false, binary: false }, default, slot)
 }
 
 /// A text that is unset by default and when it is empty.
 pub(super) const fn optional(name: &'static str, slot: Slot) -> Parameter {
-    Parameter::new(name, Kind::Text { unset_when_empty: true }, "", slot)
+    Parameter::new(name, Kind::Text { unset_when_empty: true, binary: false }, "", slot)
+}
+
+/// A secret of any bytes, unset by default and when it is empty.
+pub(super) const fn secret(name: &'static str, slot: Slot) -> Parameter {
+    Parameter::new(name, Kind::Text { unset_when_empty: true, binary: true }, "", slot).sensitive()
 }
 
 /// A list with several words.

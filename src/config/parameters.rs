@@ -10,8 +10,8 @@ use super::checks;
 use super::kind::Kind;
 use super::lists;
 use super::parameter::{
-    Apply, Parameter, Slot, choice, field, integer, list, memory, one_of, optional, switch, text,
-    word,
+    Apply, Parameter, Slot, choice, field, integer, list, memory, one_of, optional, secret, switch,
+    text, word,
 };
 use super::settings::{LogLevel, MaxmemoryPolicy, Permission, Setting, Supervised, SyslogFacility};
 
@@ -283,7 +283,7 @@ pub const PARAMETERS: &[Parameter] = &[
     choice::<LogLevel>("loglevel", "notice", field!(loglevel))
         .then(Apply::LogLevel)
         .doc("Least severity that is logged."),
-    optional("masterauth", REPLICATION).sensitive().doc("Password for the primary."),
+    secret("masterauth", REPLICATION).doc("Password for the primary."),
     optional("masteruser", REPLICATION).sensitive().doc("User name for the primary."),
     integer("max-new-connections-per-cycle", 1, 1000, "10", OTHER)
         .doc("Most connections accepted in one turn."),
@@ -397,8 +397,7 @@ pub const PARAMETERS: &[Parameter] = &[
         .immutable()
         .reserved(NO_REPLICATION)
         .doc("Host and port of the primary."),
-    optional("requirepass", field!(requirepass))
-        .sensitive()
+    secret("requirepass", field!(requirepass))
         .then(Apply::RequirePass)
         .doc("Password of the default user."),
     one_of("sanitize-dump-payload", &["no", "yes", "clients"], "no", PERSISTENCE)

@@ -47,6 +47,8 @@ pub struct Client {
     pub reply: Cell<ReplyMode>,
     /// Full lower-case name of the last command.
     pub last_command: Cell<&'static str>,
+    /// Bytes of the request that is running, while it runs.
+    pub query_bytes: Cell<usize>,
     /// Total commands processed.
     pub commands: Cell<u64>,
     /// When its output first went over the soft limit (Unix milliseconds), 0 if it is below.
@@ -89,6 +91,7 @@ impl Client {
             no_touch: Cell::new(false),
             reply: Cell::new(ReplyMode::On),
             last_command: Cell::new("NULL"),
+            query_bytes: Cell::new(0),
             commands: Cell::new(0),
             soft_limit_since: Cell::new(0),
             close_after_reply: Cell::new(false),
@@ -154,14 +157,15 @@ impl Client {
         if flags.is_empty() {
             flags.push('N');
         }
-        let (input, output) = (self.link.input_bytes(), self.link.output_bytes());
+        let input = self.link.input_bytes() + self.query_bytes.get();
+        let output = self.link.output_bytes();
         let mut line = String::with_capacity(256);
         let _ = write!(
             line,
             "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={flags} db={} sub=0 psub=0 \
-             ssub=0 multi=-1 watch=0 qbuf={input} qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 \
+             ssub=0 multi=-1 qbuf={input} qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 \
              obl={output} oll=0 omem={output} tot-mem={} events=r cmd={} user=default redir=-1 \
-             resp={} lib-name={} lib-ver={} io-thread=0 tot-net-in={} tot-net-out={} tot-cmds={}",
+             resp={} lib-name={} lib-ver={} tot-net-in={} tot-net-out={} tot-cmds={}",
             self.id,
             self.address,
             self.local_address,

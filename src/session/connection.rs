@@ -148,7 +148,7 @@ impl Session {
             Step::Read => {
                 self.finish_wave().await;
                 self.link.flush();
-                if !self.link.readable().await {
+                if !self.check_output().await || !self.link.readable().await {
                     return false;
                 }
             }
@@ -229,7 +229,7 @@ impl Session {
         let mut at = 0;
         loop {
             let (end, outcome) = self.parse_group(input, at, scratch);
-            let stopped = self.run_group(input, scratch);
+            let stopped = self.run_group(input, end, scratch);
             if !scratch.group.is_empty() {
                 self.external.clear();
             }
@@ -333,7 +333,12 @@ impl Session {
     }
 
     /// Runs a parsed group. On a stop: why, and where the input goes on (`None`: behind the group).
-    fn run_group(&mut self, input: &[u8], scratch: &Scratch) -> Option<(Option<usize>, Step)> {
+    fn run_group(
+        &mut self,
+        input: &[u8],
+        end: usize,
+        scratch: &Scratch,
+    ) -> Option<(Option<usize>, Step)> {
         let core = Rc::clone(&self.core);
         let (mut run, mut count) = (UNKNOWN, 0);
         let mut index = 0;
@@ -349,6 +354,8 @@ impl Session {
                 continue;
             }
             let (spans, start) = (parsed.spans, parsed.start as usize);
+            let next = scratch.group.get(index + 1).map_or(end, |next| next.start as usize);
+            self.client.query_bytes.set(next - start);
             let external = std::mem::take(&mut self.external);
             let spans = &scratch.spans[spans.0 as usize..spans.1 as usize];
             let args = Args::new(&input[start..], spans, &external);
@@ -366,6 +373,9 @@ impl Session {
             }
             if !matches!(outcome, Dispatched::Stopped(Step::Wave | Step::Paused)) {
                 index += 1;
+            }
+            if !matches!(outcome, Dispatched::Stopped(Step::Later(..))) {
+                self.client.query_bytes.set(0);
             }
             let step = match outcome {
                 Dispatched::Stopped(step) => step,
@@ -659,6 +669,7 @@ impl Session {
         mut out: Out,
     ) {
         self.link.set_stalled(false);
+        self.client.query_bytes.set(0);
         if let Err(error) = result {
             out.clear();
             out.error(&error);

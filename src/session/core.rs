@@ -605,9 +605,13 @@ impl Core {
             counter.set(0);
         }
         let db = self.shards.db.borrow();
-        for counter in
-            [&db.counters.hits, &db.counters.misses, &db.counters.expired, &db.counters.evicted]
-        {
+        for counter in [
+            &db.counters.hits,
+            &db.counters.misses,
+            &db.counters.expired,
+            &db.counters.evicted,
+            &db.counters.lazy_freed,
+        ] {
             counter.set(0);
         }
     }
@@ -658,6 +662,7 @@ impl Core {
         stats.expired = db.counters.expired.get();
         stats.evicted = db.counters.evicted.get();
         stats.changes = db.changes.count();
+        stats.lazy_freed = db.counters.lazy_freed.get();
         stats.lazy_free_pending = db.lazy_free_pending() as u64;
         let selected = db.selected();
         for index in 0..db.database_count() {
