@@ -300,8 +300,9 @@ fn protected_parameters_ask_for_permission() {
 
 #[test]
 fn reserved_parameters_are_kept_and_warned_about() {
-    let config =
-        read_ok("appendonly yes\ntls-port 7\nsave 900 1\nuser bob on >pw\nlua-replicate-commands yes");
+    let file =
+        "appendonly yes\ntls-port 7\nsave 900 1\nuser bob on >pw\nlua-replicate-commands yes";
+    let config = read_ok(file);
     assert_eq!(show(&config, "tls-port"), "7");
     let warnings = config.warnings();
     assert_eq!(warnings.len(), 5, "{warnings:?}");

@@ -16,6 +16,7 @@ use super::client::{Client, ReplyMode};
 use super::core::{Core, Parsed, Scratch, add};
 use super::gates;
 use super::link::Link;
+use super::refusal::{is_http, unknown_command, unknown_subcommand};
 use super::table::{Entry, HostRun, LaterFuture, Row};
 use super::wave::Wave;
 use crate::base::seams::Chunk;
@@ -24,7 +25,7 @@ use crate::coordinate::gather;
 use crate::coordinate::route::{self, Route};
 use crate::limits;
 use crate::resp::args::Args;
-use crate::resp::error::{CmdError, shown};
+use crate::resp::error::CmdError;
 use crate::resp::out::Out;
 use crate::resp::parse::{BigBulk, Limits, Parsed as Outcome, Parser, Place, ProtocolError, Span};
 use crate::shard::execute;
@@ -769,36 +770,6 @@ const LINE_END: &[u8] = b"\r\n";
 /// Stands for the row of a host command inside a batch, which only carries its arguments.
 static NO_COMMAND: Command = crate::command::spec::cmd("HOST", Arity::AtLeast(1), Group::Server)
     .run(crate::command::spec::Run::Shard(crate::command::spec::Body::Reads(|_, _, _| Ok(()))));
-
-/// Redis prints at most this much of an unknown command's name and arguments.
-const SHOWN_MAX: usize = 128;
-
-/// True for the words with which a browser's request begins, which is how a page that its user
-/// visits could reach a server on the same host: cross-protocol scripting. They close the
-/// connection before a line of the body is taken for a command.
-fn is_http(args: &Args<'_>) -> bool {
-    args.is(0, "post") || args.is(0, "host:")
-}
-
-fn unknown_command(args: &Args<'_>) -> CmdError {
-    let name = shown(args.at(0), SHOWN_MAX);
-    let mut list = Vec::new();
-    for arg in args.from(1) {
-        if list.len() >= SHOWN_MAX {
-            break;
-        }
-        let arg = shown(arg, SHOWN_MAX - list.len());
-        list.extend([b"'", arg, b"' "].concat());
-    }
-    let parts = [b"ERR unknown command '", name, b"', with args beginning with: ", &list];
-    CmdError::owned(parts.concat())
-}
-
-fn unknown_subcommand(container: &Entry, args: &Args<'_>) -> CmdError {
-    let (name, container) = (shown(args.at(1), SHOWN_MAX), container.name.to_ascii_uppercase());
-    let rest = format!("'. Try {container} HELP.");
-    CmdError::owned([b"ERR unknown subcommand '", name, rest.as_bytes()].concat())
-}
 
 /// Lets every other task that is ready run first.
 async fn yield_now(core: &Core) {

@@ -12,5 +12,6 @@ mod gates;
 pub mod guard;
 pub mod host;
 pub mod link;
+mod refusal;
 pub mod table;
 mod wave;
