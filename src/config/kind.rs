@@ -28,8 +28,8 @@ pub enum Kind {
     /// Names of bits. The wider of two overlapping names must come first. Unless `many`, one name
     /// only.
     Flags { named: &'static [(&'static str, u32)], many: bool },
-    /// Any bytes, without NUL unless `binary`; paths for the most part. `unset_when_empty`: an empty text is the
-    /// absence of a value, and a rewritten file does not mention it.
+    /// Any bytes, without NUL unless `binary`; paths for the most part. `unset_when_empty`: an
+    /// empty text is the absence of a value, and a rewritten file does not mention it.
     Text { unset_when_empty: bool, binary: bool },
     /// A list with a grammar of its own. Unless `many`, it is one word.
     List { many: bool },

@@ -23,9 +23,12 @@ use socket2::Socket;
 use super::accept::{Acceptor, Admission};
 use super::connect::Connector;
 use super::disk::FileWork;
+use super::listen::listen_again;
 use super::mesh::MeshEnd;
 use super::net::{Net, Op};
+use super::preflight::Refusal;
 use super::ring::Ring;
+use crate::config::Config;
 use crate::limits;
 use crate::session::client::Client;
 use crate::session::connection::Session;
@@ -88,10 +91,15 @@ pub struct Driver {
     next_cron: i64,
     /// Set while background work is left over from the last slice.
     behind: bool,
+    /// How long one slice of background work may take, in nanoseconds.
+    slice_ns: u64,
     yielded: Rc<Cell<bool>>,
     stop_at: Option<i64>,
     /// True once this core told the others that it has no connection left.
     left: bool,
+    /// The settings that say where this core listens, and the number of those it has looked at.
+    heard_on: Arc<Config>,
+    configured: u64,
 }
 
 fn event_fd() -> io::Result<OwnedFd> {
@@ -122,6 +130,8 @@ impl Driver {
         let _ = core.offload.set(Box::new(files.clone()));
         Ok(Driver {
             acceptor: Acceptor::new(listeners, Rc::clone(&core), Arc::clone(&process)),
+            heard_on: core.config(),
+            configured: core.config_version(),
             core,
             process,
             ring,
@@ -135,6 +145,7 @@ impl Driver {
             completions: Vec::new(),
             next_cron,
             behind: false,
+            slice_ns: SLICE_NS,
             yielded,
             stop_at: None,
             left: false,
@@ -161,10 +172,29 @@ impl Driver {
             if self.files.busy() {
                 self.files.poll_reactor().await;
             }
+            if self.configured != self.core.config_version() {
+                self.follow_config();
+            }
             add(&self.core.turns.turns, 1);
             self.core.end_turn(busy_since);
         }
         Ok(())
+    }
+
+    /// Listens where new settings say, before the change of them is answered.
+    fn follow_config(&mut self) {
+        self.configured = self.core.config_version();
+        let config = self.core.config();
+        if config.port == self.heard_on.port && config.bind == self.heard_on.bind {
+            return;
+        }
+        match listen_again(&config) {
+            Ok(sockets) => {
+                self.acceptor.replace_tcp(&mut self.ring, sockets);
+                self.heard_on = config;
+            }
+            Err(Refusal(reason)) => tracing::error!("this core listens where it did: {reason}"),
+        }
     }
 
     /// Publishes the outboxes and queues a wake for each peer that sleeps.
@@ -310,7 +340,9 @@ impl Driver {
         let now = self.core.now();
         let fired = self.core.timers.fire(now);
         if now >= self.next_cron {
-            self.next_cron = now + CRON_MS;
+            let config = self.core.config();
+            self.next_cron = now + (1000 / i64::from(config.hz)).min(CRON_MS);
+            self.slice_ns = SLICE_NS * u64::from(config.active_expire_effort);
             self.core.follow_calendar();
             self.core.check_clients();
             self.acceptor.retry(&mut self.ring);
@@ -320,7 +352,7 @@ impl Driver {
             turns.bytes_out.set(turns.bytes_out.get() + std::mem::take(&mut self.net.bytes_out));
         }
         if self.behind {
-            self.behind = self.core.maintain(SLICE_NS);
+            self.behind = self.core.maintain(self.slice_ns);
         }
         fired
     }

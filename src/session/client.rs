@@ -57,6 +57,11 @@ pub struct Client {
     pub close_after_reply: Cell<bool>,
 }
 
+fn is_core_port(core: &Core, peer: &Peer) -> bool {
+    let config = core.config();
+    config.core_ports && !peer.unix && peer.port != config.port
+}
+
 /// Who is at the other end.
 #[derive(Debug, Clone)]
 pub struct Peer {
@@ -71,13 +76,14 @@ pub struct Peer {
 impl Client {
     /// A client that has just connected.
     pub fn new(core: &Core, link: Rc<Link>, peer: Peer, fd: i32) -> Client {
+        let through_core_port = is_core_port(core, &peer);
         Client {
             id: core.next_client_id(),
             address: peer.address,
             local_address: peer.local_address,
             fd,
             unix: peer.unix,
-            through_core_port: !peer.unix && peer.port != core.identity.port,
+            through_core_port,
             created: core.now(),
             last_active: Cell::new(core.now()),
             link,

@@ -448,7 +448,7 @@ impl Session {
     fn dispatch(&mut self, core: &Core, parsed: &Parsed, args: &Args<'_>) -> Dispatched {
         let entry = match self.admit(core, args) {
             Ok(entry) => entry,
-            Err(_) if refusal::is_http(args.at(0)) => {
+            Err(_) if refusal::is_http(args) => {
                 tracing::warn!(
                     client = self.client.id,
                     "closed: it speaks HTTP, perhaps for others"

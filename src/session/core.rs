@@ -41,8 +41,6 @@ pub struct Identity {
     pub run_id: String,
     pub started: Millis,
     pub cores: usize,
-    /// The port clients use, 0 if there is none.
-    pub port: u16,
     /// Facts about the ring, printed by INFO.
     pub ring_features: String,
     pub config_file: String,
@@ -57,7 +55,6 @@ impl Identity {
             run_id: "0".repeat(40),
             started: 0,
             cores,
-            port: 0,
             ring_features: String::new(),
             config_file: String::new(),
             executable: String::new(),

@@ -40,6 +40,6 @@ fn moved(session: &Session, slot: u16) -> CmdError {
     let owner = session.core.shards.layout.core_of(slot);
     let local = session.client.local_address.parse::<SocketAddr>();
     let ip = local.map(|address| address.ip().to_canonical().to_string()).unwrap_or_default();
-    let port = usize::from(session.core.identity.port) + 1 + usize::from(owner);
+    let port = usize::from(session.core.config().port) + 1 + usize::from(owner);
     CmdError::owned(format!("MOVED {slot} {ip}:{port}"))
 }

@@ -1,21 +1,22 @@
-//! What a client hears that asks for a command which does not exist.
+//! What a connection answers to words that are no command.
 //!
-//! Invariant: what the client sent is quoted byte for byte, but never more of it than Redis quotes.
+//! Invariant: an answer repeats only a bounded part of what the client sent.
 
 use super::table::Entry;
 use crate::resp::args::Args;
 use crate::resp::error::{CmdError, shown};
 
-/// A browser can be made to send requests to this port whose body holds commands. The connection
-/// ends at the first word of HTTP, before such a body is read.
-pub(super) fn is_http(name: &[u8]) -> bool {
-    name.eq_ignore_ascii_case(b"POST") || name.eq_ignore_ascii_case(b"Host:")
-}
-
 /// Redis prints at most this much of an unknown command's name and arguments.
 const SHOWN_MAX: usize = 128;
 
-/// No command has this name.
+/// True for the words with which a browser's request begins, which is how a page that its user
+/// visits could reach a server on the same host: cross-protocol scripting. They close the
+/// connection before a line of the body is taken for a command.
+pub(super) fn is_http(args: &Args<'_>) -> bool {
+    args.is(0, "post") || args.is(0, "host:")
+}
+
+/// The refusal of a command that no row has, in the client's own words.
 pub(super) fn unknown_command(args: &Args<'_>) -> CmdError {
     let name = shown(args.at(0), SHOWN_MAX);
     let mut list = Vec::new();
@@ -30,7 +31,7 @@ pub(super) fn unknown_command(args: &Args<'_>) -> CmdError {
     CmdError::owned(parts.concat())
 }
 
-/// The command has no such subcommand.
+/// The refusal of a word that is no subcommand of `container`.
 pub(super) fn unknown_subcommand(container: &Entry, args: &Args<'_>) -> CmdError {
     let (name, container) = (shown(args.at(1), SHOWN_MAX), container.name.to_ascii_uppercase());
     let rest = format!("'. Try {container} HELP.");

@@ -103,7 +103,7 @@ fn a_large_value_may_arrive_slowly() {
     assert_alive(&mut server);
 }
 
-/// A large argument is received into a buffer of its own; what follows it comes the usual way.
+/// A large argument is received into a buffer of its own; what follows comes the usual way again.
 #[test]
 fn a_short_argument_may_follow_a_large_one_later() {
     let server = start("");
