@@ -31,6 +31,8 @@ struct Header {
     resp3: bool,
     arguments: Vec<String>,
     newer: Option<Vec<u32>>,
+    /// A command without which the file says nothing.
+    needs: Option<String>,
 }
 
 #[derive(Clone, PartialEq)]
@@ -118,6 +120,7 @@ impl Header {
         match name {
             "resp" => self.resp3 = value == "3",
             "newer" => self.newer = Some(parse_version(value)),
+            "needs" => self.needs = Some(value.to_owned()),
             "server" => {
                 let arguments = words::split(value).ok()?;
                 let texts = arguments.into_iter().map(String::from_utf8);
@@ -299,6 +302,15 @@ fn run(transcript: &Transcript, options: &Options) -> Outcome {
     let mut options = options.clone();
     options.arguments.extend(transcript.header.arguments.iter().cloned());
     let server = options.start();
+    if let Some(command) = &transcript.header.needs {
+        let mut admin = server.connect();
+        let known = admin.run(&format!("COMMAND INFO {command}"));
+        admin.close();
+        if known.items() == [support::reply::Reply::Nil] {
+            println!("{}: skipped, {command} does not exist", transcript.name());
+            return outcome;
+        }
+    }
     for case in transcript.cases.iter().filter(|case| !too_new(&case.newer)) {
         let mut admin = server.connect();
         let flushed = admin.run("FLUSHALL");

@@ -16,7 +16,8 @@ const CELLS: usize = 512;
 const SHARED: usize = CELLS - 1;
 const UNASSIGNED: usize = usize::MAX;
 
-/// Bytes that one thread allocated less what it freed. Two lines, because the prefetcher takes pairs.
+/// Bytes that one thread allocated less what it freed. Two lines, because the prefetcher takes
+/// pairs.
 #[repr(align(128))]
 struct Balance(AtomicIsize);
 
@@ -58,6 +59,7 @@ fn assign(cell: &Cell<usize>) -> usize {
 // SAFETY: every call goes to `A` unchanged, which is an allocator; counting touches no memory that
 // `A` manages, does not allocate and does not unwind.
 unsafe impl<A: GlobalAlloc> GlobalAlloc for Counting<A> {
+    // SAFETY: the contract is the one of `A`, to which every argument goes unchanged.
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the caller keeps the contract of `GlobalAlloc::alloc`.
@@ -68,6 +70,7 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Counting<A> {
         pointer
     }
 
+    // SAFETY: the contract is the one of `A`, to which every argument goes unchanged.
     #[inline]
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the caller keeps the contract of `GlobalAlloc::alloc_zeroed`.
@@ -78,6 +81,7 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Counting<A> {
         pointer
     }
 
+    // SAFETY: the contract is the one of `A`, to which every argument goes unchanged.
     #[inline]
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         count(-(layout.size() as isize));
@@ -85,6 +89,7 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Counting<A> {
         unsafe { self.0.dealloc(pointer, layout) }
     }
 
+    // SAFETY: the contract is the one of `A`, to which every argument goes unchanged.
     #[inline]
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         // SAFETY: the caller keeps the contract of `GlobalAlloc::realloc`.
@@ -96,8 +101,8 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Counting<A> {
     }
 }
 
-/// Bytes allocated by the whole process; 0 where [`Counting`] is not the global allocator. Reads one
-/// cache line per thread.
+/// Bytes allocated by the whole process; 0 where [`Counting`] is not the global allocator. Reads
+/// one cache line per thread.
 pub fn used() -> usize {
     let cells = THREADS.load(Ordering::Relaxed).min(CELLS);
     let sum: isize = BALANCES[..cells].iter().map(|cell| cell.0.load(Ordering::Relaxed)).sum();
@@ -105,8 +110,8 @@ pub fn used() -> usize {
     sum.max(0) as usize
 }
 
-/// The largest amount that a call of this function has seen, the present one included. Whoever wants
-/// a good peak samples often.
+/// The largest amount that a call of this function has seen, the present one included. Whoever
+/// wants a good peak samples often.
 pub fn sample_peak() -> usize {
     let now = used();
     PEAK.fetch_max(now, Ordering::Relaxed).max(now)

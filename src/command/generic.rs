@@ -26,6 +26,7 @@ use crate::store::db::Db;
 use crate::store::entry::ValueRef;
 
 pub use object::MEMORY_USAGE;
+pub use scan::scan_page;
 
 const KEYSPACE: &[&str] = &["keyspace"];
 const KEYSPACE_DANGEROUS: &[&str] = &["keyspace", "dangerous"];

@@ -222,7 +222,7 @@ pub enum Run {
     Scatter(Body, Fold),
     /// The body runs on all shards.
     Every(Body, Fold),
-    /// SCAN: the shard is named by the cursor at this position.
+    /// SCAN: the cursor at this position names the shard; while shards end early, others follow.
     Cursor(u8, Body),
     /// Keys that may lie on two or more shards, looked at first and changed together afterwards. A
     /// command whose keys are all read-only (LCS) answers in its second phase and changes nothing.
@@ -272,7 +272,8 @@ pub struct Spec {
     pub complexity: &'static str,
     /// COMMAND's tips.
     pub tips: &'static [&'static str],
-    /// What a call does with keys whose access is [`Access::VARIABLE`], for commands that have such keys.
+    /// What a call does with keys whose access is [`Access::VARIABLE`], for commands that have
+    /// such keys.
     pub varying: Option<fn(&Args<'_>) -> Access>,
 }
 

@@ -70,7 +70,8 @@ pub async fn run(shards: &Shards, whole: &Batch, out: &mut Out) -> Result<(), Cm
             self::fold(fold, &plan, &parts, shards, out)
         }
         Run::TwoPhase { .. } => super::two_phase::run(shards, whole, out).await,
-        Run::Shard(_) | Run::Cursor(..) => unreachable!("runs on one core"),
+        Run::Cursor(position, _) => super::scan::run(shards, whole, position.into(), out).await,
+        Run::Shard(_) => unreachable!("runs on one core"),
     }
 }
 
@@ -114,10 +115,11 @@ fn split(whole: &Batch, plan: &Plan) -> Vec<(CoreId, Box<Batch>)> {
 
 /// Sends each part to its core, runs the local one meanwhile, and returns them answered in the same
 /// order.
-async fn exchange(shards: &Shards, parts: Vec<(CoreId, Box<Batch>)>) -> Vec<Box<Batch>> {
+pub(super) async fn exchange(shards: &Shards, parts: Vec<(CoreId, Box<Batch>)>) -> Vec<Box<Batch>> {
     let mut local = None;
     let mut away = Vec::with_capacity(parts.len());
-    for (index, (core, batch)) in parts.into_iter().enumerate() {
+    for (index, (core, mut batch)) in parts.into_iter().enumerate() {
+        batch.is_part = true;
         if core == shards.me() {
             local = Some((index, batch));
         } else {
@@ -148,10 +150,7 @@ fn fold(
     out: &mut Out,
 ) -> Result<(), CmdError> {
     for part in parts {
-        if let Some(error) = part.replies.encoded().strip_prefix(b"-") {
-            let text = String::from_utf8_lossy(error);
-            return Err(CmdError::owned(text.trim_end()));
-        }
+        refuse_error(&part.replies)?;
     }
     match fold {
         Fold::Sum => out.int(parts.iter().map(|part| header(&part.replies, 0).0).sum()),
@@ -163,8 +162,14 @@ fn fold(
     Ok(())
 }
 
+/// Makes an error of a part that of the whole.
+pub(super) fn refuse_error(replies: &Out) -> Result<(), CmdError> {
+    let Some(error) = replies.encoded().strip_prefix(b"-") else { return Ok(()) };
+    Err(CmdError::owned(error.trim_ascii_end()))
+}
+
 /// The number in the header line at `at`, and where the line ends.
-fn header(replies: &Out, at: usize) -> (i64, usize) {
+pub(super) fn header(replies: &Out, at: usize) -> (i64, usize) {
     let line = &replies.encoded()[at + 1..];
     let len = memchr::memchr(b'\r', line).expect("a shard writes whole replies");
     let number = crate::base::num::parse_i64(&line[..len]).unwrap_or(-1);

@@ -5,4 +5,5 @@
 pub mod gather;
 pub mod hop;
 pub mod route;
+pub mod scan;
 pub mod two_phase;

@@ -2,7 +2,7 @@
 //!
 //! Invariant: routing reads the row and the arguments only. It never looks at a keyspace.
 
-use crate::base::layout::{Layout, ScanCursor};
+use crate::base::layout::Layout;
 use crate::base::num;
 use crate::command::spec::{Access, Command, Keys, Run, Spec};
 use crate::resp::args::{Args, Key};
@@ -31,7 +31,7 @@ pub struct KeyPosition {
 /// Calls `found` for every key argument. Arguments that do not fit the declaration (a count that is
 /// no number) yield no key: the handler will answer the error.
 pub fn for_each_key(spec: &Spec, args: &Args<'_>, mut found: impl FnMut(KeyPosition)) {
-    for keys in spec.keys {
+    for keys in spec.keys.iter().filter(|keys| !lacks_a_value(keys, args)) {
         let access = keys.access();
         positions(keys, args, &mut |index| {
             if index < args.len() {
@@ -41,18 +41,14 @@ pub fn for_each_key(spec: &Spec, args: &Args<'_>, mut found: impl FnMut(KeyPosit
     }
 }
 
-/// Calls `found` with the position of every key that one specification finds; positions may lie behind the last
-/// argument.
+/// Calls `found` with the position of every key that one specification finds; positions may lie
+/// behind the last argument.
 pub fn positions(keys: &Keys, args: &Args<'_>, found: &mut dyn FnMut(usize)) {
     match *keys {
         Keys::At(index, _) => found(index.into()),
         Keys::Range { first, last, step, .. } => {
-            let (first, step) = (usize::from(first), usize::from(step));
             let end = from_end(last, args.len());
-            // A key without its value: nothing may be sent to any shard before the handler refuses.
-            if (end + 1).saturating_sub(first).is_multiple_of(step) {
-                (first..=end).step_by(step).for_each(found);
-            }
+            (first.into()..=end).step_by(step.into()).for_each(found);
         }
         Keys::Counted { count_at, step, .. } => {
             let Some(count) = args.get(count_at.into()).and_then(num::parse_i64) else { return };
@@ -71,6 +67,14 @@ pub fn positions(keys: &Keys, args: &Args<'_>, found: &mut dyn FnMut(usize)) {
         }
         Keys::Custom(find, _) => find(args, found),
     }
+}
+
+/// True if the last key comes without its value: nothing may be sent to any shard before the
+/// handler refuses.
+fn lacks_a_value(keys: &Keys, args: &Args<'_>) -> bool {
+    let Keys::Range { first, last, step, .. } = *keys else { return false };
+    let count = (from_end(last, args.len()) + 1).saturating_sub(first.into());
+    !count.is_multiple_of(step.into())
 }
 
 fn from_end(index: i8, len: usize) -> usize {
@@ -97,7 +101,7 @@ pub fn route(layout: Layout, me: CoreId, command: &Command, args: &Args<'_>) -> 
     match command.run {
         Run::Every(..) if layout.cores() > 1 => return Route::Every,
         Run::Every(..) => return Route::One(me),
-        Run::Cursor(position, _) => return Route::One(cursor_owner(layout, me, args, position)),
+        Run::Cursor(..) if layout.cores() > 1 => return Route::Many,
         _ => {}
     }
     if command.spec.keys.is_empty() || layout.cores() == 1 {
@@ -113,13 +117,6 @@ pub fn route(layout: Layout, me: CoreId, command: &Command, args: &Args<'_>) -> 
         };
     });
     route
-}
-
-fn cursor_owner(layout: Layout, me: CoreId, args: &Args<'_>, position: u8) -> CoreId {
-    match args.get(position.into()).and_then(ScanCursor::parse) {
-        Some(cursor) if usize::from(cursor.shard) < layout.cores() => CoreId(cursor.shard),
-        _ => me,
-    }
 }
 
 /// True if the command must be spread because its keys lie on several cores.

@@ -76,6 +76,7 @@ async fn collect(
     Ok((phases, parcels))
 }
 
+#[expect(clippy::vec_box, reason = "a phase travels in its box")]
 async fn commit(
     shards: &Shards,
     owners: &[CoreId],

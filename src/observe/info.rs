@@ -145,7 +145,7 @@ fn clients(facts: &Facts<'_>, text: &mut String) {
         "maxclients": facts.config.maxclients,
         "client_recent_max_input_buffer": facts.total.biggest_input,
         "client_recent_max_output_buffer": facts.total.biggest_output,
-        "blocked_clients": 0,
+        "blocked_clients": facts.total.blocked,
         "tracking_clients": 0,
         "pubsub_clients": 0,
         "watching_clients": 0,

@@ -5,7 +5,8 @@
 
 /// Bytes of a page on the machines that Shoal is built for.
 const PAGE_SIZE: u64 = 4096;
-/// Ticks in which `/proc/PID/stat` counts processor time (`USER_HZ`, part of the kernel's interface).
+/// Ticks in which `/proc/PID/stat` counts processor time (`USER_HZ`, part of the kernel's
+/// interface).
 const TICKS_PER_SECOND: f64 = 100.0;
 
 /// Figures at one moment.

@@ -35,8 +35,9 @@ pub enum CmdError {
     InvalidExpire(&'static str),
     /// A whole error line with its code, for texts that belong to one command only.
     Text(&'static str),
-    /// The same, composed at run time. Carriage returns and line feeds are printed as spaces.
-    Owned(Box<str>),
+    /// The same, composed at run time, perhaps with words of the client, which need not be text.
+    /// Carriage returns and line feeds are printed as spaces.
+    Owned(Box<[u8]>),
 }
 
 /// What a handler returns: its reply is already in the `Out` it was given.
@@ -44,11 +45,22 @@ pub type CmdResult = Result<(), CmdError>;
 
 impl CmdError {
     /// Composes an error at run time; `text` starts with the code.
-    pub fn owned(text: impl Into<String>) -> CmdError {
-        CmdError::Owned(text.into().into_boxed_str())
+    pub fn owned(text: impl Into<Vec<u8>>) -> CmdError {
+        CmdError::Owned(text.into().into_boxed_slice())
     }
 
-    /// The line without the leading `-` and the line end.
+    /// The line without the leading `-` and the line end, as bytes for the client.
+    pub fn bytes(&self) -> Cow<'_, [u8]> {
+        match self {
+            CmdError::Owned(bytes) => Cow::Borrowed(bytes),
+            other => match other.text() {
+                Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+                Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+            },
+        }
+    }
+
+    /// The line without the leading `-` and the line end, for logs; what is not text is replaced.
     pub fn text(&self) -> Cow<'_, str> {
         Cow::Borrowed(match self {
             CmdError::Syntax => "ERR syntax error",
@@ -72,7 +84,7 @@ impl CmdError {
                 return format!("ERR invalid expire time in '{name}' command").into();
             }
             CmdError::Text(text) => text,
-            CmdError::Owned(text) => text,
+            CmdError::Owned(bytes) => return String::from_utf8_lossy(bytes),
         })
     }
 
@@ -86,6 +98,13 @@ impl CmdError {
     }
 }
 
+/// A word of the client as Redis prints it in an error: up to its first zero byte, and at most
+/// `len_max` bytes.
+pub fn shown(word: &[u8], len_max: usize) -> &[u8] {
+    let word = &word[..word.len().min(len_max)];
+    &word[..word.iter().position(|byte| *byte == 0).unwrap_or(word.len())]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -96,5 +115,13 @@ mod tests {
         assert_eq!(CmdError::WrongArity("get".into()).code(), "ERR");
         assert_eq!(CmdError::owned("NOAUTH Authentication required.").code(), "NOAUTH");
         assert!(size_of::<CmdError>() <= 32);
+    }
+
+    #[test]
+    fn words_of_the_client_are_quoted_as_they_are() {
+        assert_eq!(shown(b"a\xff\0b", 9), b"a\xff");
+        assert_eq!(shown(b"abc", 2), b"ab");
+        let error = CmdError::owned(*b"ERR \xff");
+        assert_eq!((&*error.bytes(), &*error.text()), (&b"ERR \xff"[..], "ERR \u{fffd}"));
     }
 }

@@ -22,11 +22,12 @@ use crate::session::client::Peer;
 use crate::session::core::{Core, add};
 
 const TOO_MANY: &[u8] = b"-ERR max number of clients reached\r\n";
-const DENIED: &[u8] = b"-DENIED Redis is running in protected mode because protected mode is enabled \
-and no password is set for the default user. In this mode connections are only accepted from the \
-loopback interface. To connect from elsewhere, set a password (requirepass), or turn the mode off with \
-'CONFIG SET protected-mode no' over the loopback interface or 'protected-mode no' in the \
-configuration file or '--protected-mode no' on the command line; bind to addresses you trust only.\r\n";
+const DENIED: &[u8] = b"-DENIED Redis is running in protected mode because protected \
+mode is enabled and no password is set for the default user. In this mode connections are only \
+accepted from the loopback interface. To connect from elsewhere, set a password (requirepass), or \
+turn the mode off with 'CONFIG SET protected-mode no' over the loopback interface, with \
+'protected-mode no' in the configuration file or with '--protected-mode no' on the command line; \
+bind to addresses you trust only.\r\n";
 
 /// A connection that is let in.
 pub struct Admission {
@@ -158,6 +159,7 @@ fn peer_of(socket: &Socket, unix_path: Option<&Path>) -> Peer {
     let (peer, local) = (name(socket.peer_addr()), name(socket.local_addr()));
     Peer {
         unix: local.is_none(),
+        port: local.map_or(0, |address| address.port()),
         ip: peer.map(|address| address.ip()),
         address: text(peer),
         local_address: text(local),

@@ -41,8 +41,8 @@ fn explain(error: &io::Error) -> String {
              DEFER_TASKRUN, buffer rings)."
         }
         Some(libc::ENOMEM) => {
-            "There is not enough lockable memory for the rings. Raise the limit: ulimit -l unlimited, \
-             LimitMEMLOCK=infinity in a systemd unit, or --ulimit memlock=-1 for Docker."
+            "There is not enough lockable memory for the rings. Raise the limit: ulimit -l \
+             unlimited, LimitMEMLOCK=infinity in a systemd unit, or --ulimit memlock=-1 for Docker."
         }
         Some(libc::EMFILE | libc::ENFILE) => "Too many files are open. Raise ulimit -n.",
         _ => "io_uring cannot be used.",

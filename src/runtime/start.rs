@@ -6,6 +6,7 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::ops::Range;
 use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::rc::Rc;
@@ -46,8 +47,17 @@ pub fn listen(config: &Config, cores: usize) -> Result<Listening, Refusal> {
         unix_path: None,
     };
     if config.port != 0 {
+        let backlog = config.tcp_backlog as i32;
         for address in &config.bind {
-            listen_on(&mut listening, address, config.port, config.tcp_backlog as i32)?;
+            listen_on(&mut listening, address, config.port, backlog, 0..cores)?;
+        }
+        if config.core_ports {
+            for core in 0..cores {
+                let port = core_port(config.port, core)?;
+                for address in &config.bind {
+                    listen_on(&mut listening, address, port, backlog, core..core + 1)?;
+                }
+            }
         }
         if listening.addresses.is_empty() {
             return Err(Refusal("no address of 'bind' could be listened on".to_owned()));
@@ -64,11 +74,19 @@ pub fn listen(config: &Config, cores: usize) -> Result<Listening, Refusal> {
     Ok(listening)
 }
 
+/// The port that `core` has for itself.
+fn core_port(base: u16, core: usize) -> Result<u16, Refusal> {
+    let port = u16::try_from(usize::from(base) + 1 + core);
+    port.map_err(|_| Refusal(format!("core-ports: there is no port {base} + 1 + {core}")))
+}
+
+/// Listens on `port` of `address`, on the sockets of `cores`.
 fn listen_on(
     listening: &mut Listening,
     address: &str,
     port: u16,
     backlog: i32,
+    cores: Range<usize>,
 ) -> Result<(), Refusal> {
     let (optional, name) = match address.strip_prefix('-') {
         Some(name) => (true, name),
@@ -89,7 +107,8 @@ fn listen_on(
                 Some(libc::EADDRNOTAVAIL | libc::EAFNOSUPPORT | libc::EPROTONOSUPPORT)
             )
         };
-        match listen_everywhere(listening, socket_address, backlog) {
+        let sockets = &mut listening.per_core[cores.clone()];
+        match listen_together(sockets, socket_address, backlog) {
             Ok(()) => listening.addresses.push(socket_address.to_string()),
             Err(error) if optional && absent(&error) => {}
             Err(error) => return Err(refuse(error)),
@@ -106,8 +125,8 @@ fn resolve(name: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     }
 }
 
-fn listen_everywhere(
-    listening: &mut Listening,
+fn listen_together(
+    per_core: &mut [Vec<Socket>],
     address: SocketAddr,
     backlog: i32,
 ) -> io::Result<()> {
@@ -121,7 +140,7 @@ fn listen_everywhere(
     trial.bind(&address.into())?;
     trial.listen(1)?;
     drop(trial);
-    for sockets in &mut listening.per_core {
+    for sockets in per_core {
         sockets.push(listen_tcp(address, backlog)?);
     }
     Ok(())
@@ -155,7 +174,6 @@ fn remove_socket_file(path: &Path) {
     let _ = std::fs::remove_file(path);
 }
 
-#[expect(clippy::disallowed_methods, reason = "start-up, before any core runs")]
 fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
@@ -214,7 +232,7 @@ impl Cores {
             if self.process.failed.load(Ordering::Acquire) {
                 return Err(Refusal("a core could not start; the log says why".to_owned()));
             }
-            std::thread::sleep(Duration::from_micros(200));
+            std::thread::park_timeout(Duration::from_micros(200));
         }
         Ok(self)
     }

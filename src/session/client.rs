@@ -31,6 +31,8 @@ pub struct Client {
     pub local_address: String,
     pub fd: i32,
     pub unix: bool,
+    /// It connected to this core's own port, so it is to be served as by a node of a cluster.
+    pub through_core_port: bool,
     pub created: Millis,
     pub last_active: Cell<Millis>,
     pub link: Rc<Link>,
@@ -57,6 +59,8 @@ pub struct Client {
 #[derive(Debug, Clone)]
 pub struct Peer {
     pub unix: bool,
+    /// The port it connected to.
+    pub port: u16,
     pub ip: Option<std::net::IpAddr>,
     pub address: String,
     pub local_address: String,
@@ -71,6 +75,7 @@ impl Client {
             local_address: peer.local_address,
             fd,
             unix: peer.unix,
+            through_core_port: !peer.unix && peer.port != core.identity.port,
             created: core.now(),
             last_active: Cell::new(core.now()),
             link,

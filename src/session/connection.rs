@@ -18,6 +18,7 @@ use super::gates;
 use super::link::Link;
 use super::table::{Entry, HostRun, LaterFuture, Row};
 use super::wave::Wave;
+use super::{redirect, refusal};
 use crate::base::seams::Chunk;
 use crate::command::spec::{Arity, Command, Group};
 use crate::coordinate::gather;
@@ -52,6 +53,16 @@ enum Step {
     /// Other connections' turn.
     Yield,
     Close,
+}
+
+/// What became of a command, and so who books it.
+enum Dispatched {
+    /// It ran here, as the row with this id.
+    Ran(u16),
+    /// It was refused, or it runs on another core and is booked when its batch is back.
+    Elsewhere,
+    /// The session has to stop for it; a long command is booked at its end.
+    Stopped(Step),
 }
 
 /// The working state of one connection.
@@ -253,7 +264,8 @@ impl Session {
         let core = Rc::clone(&self.core);
         let db = core.shards.db.borrow();
         let (mut at, database) = (at, self.client.database.get() as usize);
-        // AUTH changes what the parser accepts, so it must have run before the next command is read.
+        // AUTH changes what the parser accepts, so it must have run before the next command is
+        // read.
         let group_max = if self.client.authenticated.get() { limits::GROUP } else { 1 };
         loop {
             let first = scratch.spans.len();
@@ -328,8 +340,7 @@ impl Session {
         while index < scratch.group.len() {
             let parsed = &scratch.group[index];
             if parsed.id != run && count > 0 {
-                core.attribute(run, count);
-                count = 0;
+                core.attribute(run, std::mem::take(&mut count));
             }
             run = parsed.id;
             let ran = self.run_plain(&core, input, scratch, index, run);
@@ -341,26 +352,40 @@ impl Session {
             let external = std::mem::take(&mut self.external);
             let spans = &scratch.spans[spans.0 as usize..spans.1 as usize];
             let args = Args::new(&input[start..], spans, &external);
-            let stopped = self.dispatch(&core, parsed, &args);
+            let outcome = self.dispatch(&core, parsed, &args);
             self.external = external;
-            let again = matches!(stopped, Some(Step::Wave | Step::Paused));
-            if !again {
-                (index, count) = (index + 1, count + 1);
-            }
-            if let Some(step) = stopped {
-                if count > 0 && run != UNKNOWN {
-                    core.attribute(run, count);
+            match outcome {
+                Dispatched::Ran(id) if id == run => count += 1,
+                Dispatched::Ran(id) => {
+                    if count > 0 {
+                        core.attribute(run, std::mem::take(&mut count));
+                    }
+                    core.attribute(id, 1);
                 }
-                self.client.commands.set(self.client.commands.get() + index as u64);
-                return Some((scratch.group.get(index).map(|next| next.start as usize), step));
+                Dispatched::Elsewhere | Dispatched::Stopped(_) => {}
             }
+            if !matches!(outcome, Dispatched::Stopped(Step::Wave | Step::Paused)) {
+                index += 1;
+            }
+            let step = match outcome {
+                Dispatched::Stopped(step) => step,
+                _ if self.closing => Step::Close,
+                _ => continue,
+            };
+            self.book(&core, run, count, index);
+            return Some((scratch.group.get(index).map(|next| next.start as usize), step));
         }
-        if count > 0 && run != UNKNOWN {
-            core.attribute(run, count);
-            self.client.last_command.set(core.table.entries[run as usize].name);
-        }
-        self.client.commands.set(self.client.commands.get() + index as u64);
+        self.book(&core, run, count, index);
         None
+    }
+
+    /// Books what a group ran last: `count` calls of the row `run`, and `all` commands of the
+    /// client.
+    fn book(&self, core: &Core, run: u16, count: u64, all: usize) {
+        if count > 0 {
+            core.attribute(run, count);
+        }
+        self.client.commands.set(self.client.commands.get() + all as u64);
     }
 
     /// The fast path: runs the commands from `index` on that call row `id`, have one key of this
@@ -395,6 +420,7 @@ impl Session {
             }
             ran += 1;
         }
+        self.client.last_command.set(entry.name);
         ran
     }
 
@@ -407,53 +433,90 @@ impl Session {
             && !self.core.is_special()
     }
 
-    /// Runs one command on the general path; returns a step if the session has to stop for it.
-    /// After [`Step::Wave`] and [`Step::Paused`] the command has not run and must be presented
-    /// again.
-    fn dispatch(&mut self, core: &Core, parsed: &Parsed, args: &Args<'_>) -> Option<Step> {
+    /// Runs one command on the general path, or says why the session has to stop for it. After
+    /// [`Step::Wave`] and [`Step::Paused`] the command has not run and must be presented again.
+    fn dispatch(&mut self, core: &Core, parsed: &Parsed, args: &Args<'_>) -> Dispatched {
         let entry = match self.admit(core, args) {
             Ok(entry) => entry,
+            Err(_) if refusal::is_http(args.at(0)) => {
+                tracing::warn!(
+                    client = self.client.id,
+                    "closed: it speaks HTTP, perhaps for others"
+                );
+                return Dispatched::Stopped(Step::Close);
+            }
             Err(error) => {
                 self.reply(|out| out.error(&error));
                 core.count_error(&error);
-                return None;
+                return Dispatched::Elsewhere;
             }
         };
         if core.is_paused(entry) {
-            return Some(if self.wave.is_some() { Step::Wave } else { Step::Paused });
+            let step = if self.wave.is_some() { Step::Wave } else { Step::Paused };
+            return Dispatched::Stopped(step);
         }
         match entry.row {
+            Row::Host(_) if self.wave.is_some() => Dispatched::Stopped(Step::Wave),
             Row::Data(command) => {
+                if let Err(error) = redirect::pass(self, command, args) {
+                    self.reply(|out| out.error(&error));
+                    core.count_failure(entry.id, &error);
+                    return Dispatched::Elsewhere;
+                }
                 let args = &args.with_hash(command.single_key as usize, parsed.hash);
-                match self.route(core, command, parsed, args) {
-                    Route::Here => self.run_here(core, entry, args),
-                    Route::One(owner) if owner == core.me() => self.run_here(core, entry, args),
-                    Route::One(owner) => self.send_away(owner, entry, args, parsed.hash),
-                    Route::Many | Route::Every if self.wave.is_some() => return Some(Step::Wave),
-                    Route::Many | Route::Every => {
-                        return Some(Step::Coordinate(entry.id, self.own(entry, args)));
+                self.dispatch_data(core, entry, command, parsed, args)
+            }
+            Row::Host(command) => {
+                self.client.last_command.set(entry.name);
+                match command.run {
+                    HostRun::Now(run) => {
+                        self.run_host(entry, run, args);
+                        Dispatched::Ran(entry.id)
+                    }
+                    HostRun::Later(run) => {
+                        let whole = self.own(entry, args);
+                        Dispatched::Stopped(Step::Later(run, entry.id, whole))
                     }
                 }
-                None
             }
-            Row::Host(_) if self.wave.is_some() => Some(Step::Wave),
-            Row::Host(command) => match command.run {
-                HostRun::Now(run) => {
-                    self.run_host(entry, run, args);
-                    self.closing.then_some(Step::Close)
-                }
-                HostRun::Later(run) => Some(Step::Later(run, entry.id, self.own(entry, args))),
-            },
+        }
+    }
+
+    fn dispatch_data(
+        &mut self,
+        core: &Core,
+        entry: &'static Entry,
+        command: &'static Command,
+        parsed: &Parsed,
+        args: &Args<'_>,
+    ) -> Dispatched {
+        let route = self.route(core, command, parsed, args);
+        if matches!(route, Route::Many | Route::Every) && self.wave.is_some() {
+            return Dispatched::Stopped(Step::Wave);
+        }
+        self.client.last_command.set(entry.name);
+        match route {
+            Route::One(owner) if owner != core.me() => {
+                self.send_away(owner, entry, args, parsed.hash);
+                Dispatched::Elsewhere
+            }
+            Route::Here | Route::One(_) => {
+                self.run_here(core, entry, args);
+                Dispatched::Ran(entry.id)
+            }
+            Route::Many | Route::Every => {
+                Dispatched::Stopped(Step::Coordinate(entry.id, self.own(entry, args)))
+            }
         }
     }
 
     /// Existence, arity and gates.
     fn admit(&self, core: &Core, args: &Args<'_>) -> Result<&'static Entry, CmdError> {
         let Some(entry) = core.table.resolve(args) else {
-            return Err(unknown_command(args));
+            return Err(refusal::unknown_command(args));
         };
         if !entry.subcommands.is_empty() && args.len() > 1 {
-            return Err(unknown_subcommand(entry, args));
+            return Err(refusal::unknown_subcommand(entry, args));
         }
         if !entry.row.spec().arity.fits(args.len()) {
             core.sessions.commands.borrow_mut()[entry.id as usize].rejected += 1;
@@ -510,7 +573,6 @@ impl Session {
         run: fn(&mut Session, &Args<'_>, &mut Out) -> Result<(), CmdError>,
         args: &Args<'_>,
     ) {
-        self.client.last_command.set(entry.name);
         let link = Rc::clone(&self.link);
         let mut out = link.output();
         let mark = out.mark();
@@ -583,7 +645,6 @@ impl Session {
         id: u16,
         whole: Box<Batch>,
     ) {
-        self.client.last_command.set(self.core.table.entries[id as usize].name);
         let mut out = Out::new(self.client.protocol.get());
         self.link.set_stalled(true);
         let result = run(self, &whole, &mut out).await;
@@ -635,6 +696,7 @@ impl Session {
         let core = Rc::clone(&self.core);
         self.link.flush();
         self.link.set_stalled(true);
+        add(&core.sessions.blocked, 1);
         while let Some(pause) = core.pause.get() {
             core.timers.sleep_until(pause.until.min(core.now() + PAUSE_CHECK_MS)).await;
             if self.link.has_ended() {
@@ -642,11 +704,12 @@ impl Session {
             }
         }
         self.link.set_stalled(false);
+        core.sessions.blocked.set(core.sessions.blocked.get() - 1);
     }
 
     fn protocol_error(&mut self, error: ProtocolError) {
         let text = error.message();
-        let error = &CmdError::owned(format!("ERR {}", String::from_utf8_lossy(&text)));
+        let error = &CmdError::owned([b"ERR ", &text[..]].concat());
         add(&self.core.sessions.protocol_errors, 1);
         self.core.count_error(error);
         tracing::debug!(client = self.client.id, error = %error.text(), "protocol error");
@@ -702,35 +765,6 @@ const LINE_END: &[u8] = b"\r\n";
 /// Stands for the row of a host command inside a batch, which only carries its arguments.
 static NO_COMMAND: Command = crate::command::spec::cmd("HOST", Arity::AtLeast(1), Group::Server)
     .run(crate::command::spec::Run::Shard(crate::command::spec::Body::Reads(|_, _, _| Ok(()))));
-
-/// Redis prints at most this much of an unknown command's name and arguments.
-const SHOWN_MAX: usize = 128;
-
-fn unknown_command(args: &Args<'_>) -> CmdError {
-    let shown = |bytes: &[u8], max: usize| {
-        String::from_utf8_lossy(&bytes[..bytes.len().min(max)]).into_owned()
-    };
-    let mut list = String::new();
-    for arg in args.from(1) {
-        if list.len() >= SHOWN_MAX {
-            break;
-        }
-        list.push_str(&format!("'{}' ", shown(arg, SHOWN_MAX - list.len())));
-    }
-    CmdError::owned(format!(
-        "ERR unknown command '{}', with args beginning with: {list}",
-        shown(args.at(0), SHOWN_MAX)
-    ))
-}
-
-fn unknown_subcommand(container: &Entry, args: &Args<'_>) -> CmdError {
-    let name = args.at(1);
-    CmdError::owned(format!(
-        "ERR unknown subcommand '{}'. Try {} HELP.",
-        String::from_utf8_lossy(&name[..name.len().min(SHOWN_MAX)]),
-        container.name.to_ascii_uppercase()
-    ))
-}
 
 /// Lets every other task that is ready run first.
 async fn yield_now(core: &Core) {

@@ -6,7 +6,7 @@
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 
 use hdrhistogram::Histogram;
 
@@ -17,7 +17,7 @@ use super::link::{Doorbell, Link};
 use super::table::{Entry, Table, table};
 use crate::base::alloc;
 use crate::base::layout::Layout;
-use crate::base::seams::Clock;
+use crate::base::seams::{BlockingWork, Clock, Offload};
 use crate::base::time::Millis;
 use crate::base::timers::Timers;
 use crate::config::{Apply, Config};
@@ -83,6 +83,8 @@ pub struct LoopStats {
 pub struct SessionStats {
     pub requests: Cell<u64>,
     pub hops_in: Cell<u64>,
+    /// Clients whose command waits for the end of a pause, at this moment.
+    pub blocked: Cell<u64>,
     pub panics: Cell<u64>,
     pub protocol_errors: Cell<u64>,
     pub query_buffer_closed: Cell<u64>,
@@ -125,8 +127,8 @@ pub(super) struct Scratch {
     pub group: Vec<Parsed>,
 }
 
-/// Does what a changed setting asks for outside the cores (listen elsewhere, log more). The error is the reason in
-/// words; then the change is not made.
+/// Does what a changed setting asks for outside the cores (listen elsewhere, log more). The error
+/// is the reason in words; then the change is not made.
 pub type OnChange = Box<dyn Fn(Apply, &Config) -> Result<(), String>>;
 
 /// One core.
@@ -136,12 +138,17 @@ pub struct Core {
     pub identity: Arc<Identity>,
     config: RefCell<Arc<Config>>,
     config_version: Cell<u64>,
-    /// Acts on changed settings that concern the process; set once, on core 0, by whoever composes the server.
+    /// Acts on changed settings that concern the process; set once, on core 0, by whoever composes
+    /// the server.
     pub on_change: OnceCell<OnChange>,
+    /// Where work goes that would block the core; without one it runs in place.
+    pub offload: OnceCell<Box<dyn Offload>>,
     pub clients: RefCell<BTreeMap<u64, Rc<Client>>>,
     pub doorbell: Rc<Doorbell>,
     pub clock: Box<dyn Clock>,
     now: Cell<Millis>,
+    /// Unix time less the monotonic clock, in nanoseconds.
+    unix_offset_ns: Cell<i64>,
     /// The monotonic clock when time was last attributed to a command.
     pub(super) lap: Cell<u64>,
     pub sessions: SessionStats,
@@ -153,6 +160,7 @@ pub struct Core {
     next_client: Cell<u64>,
     next_expire: Cell<usize>,
     pub(super) scratch: RefCell<Scratch>,
+    #[expect(clippy::vec_box, reason = "each box is used again for another batch")]
     batches: RefCell<Vec<Box<Batch>>>,
     /// Deadlines of sessions.
     pub timers: Timers,
@@ -171,6 +179,7 @@ struct Tuned {
     policy: Policy,
     samples: usize,
     query_buffer_max: usize,
+    spin_ns: u64,
     output: OutputLimit,
 }
 
@@ -188,6 +197,7 @@ fn tuned(config: &Config) -> Tuned {
         memory_max: config.maxmemory,
         policy: policy(config),
         samples: config.maxmemory_samples as usize,
+        spin_ns: u64::from(config.spin_us) * 1000,
         query_buffer_max: config.client_query_buffer_limit as usize,
         output: OutputLimit {
             hard: normal.hard_bytes,
@@ -211,8 +221,8 @@ fn tuning(config: &Config) -> Tuning {
     Tuning {
         string_len_max: config.proto_max_bulk_len as usize,
         frequency: policy(config).counts_frequency(),
-        lfu_log_factor: config.lfu_log_factor as u32,
-        lfu_decay_minutes: config.lfu_decay_time as u32,
+        lfu_log_factor: config.lfu_log_factor,
+        lfu_decay_minutes: config.lfu_decay_time,
     }
 }
 
@@ -252,10 +262,12 @@ impl Core {
             config: RefCell::new(config),
             config_version: Cell::new(0),
             on_change: OnceCell::new(),
+            offload: OnceCell::new(),
             clients: RefCell::default(),
             doorbell: Rc::default(),
             clock,
             now: Cell::new(0),
+            unix_offset_ns: Cell::new(0),
             lap: Cell::new(0),
             sessions: SessionStats::default(),
             turns: LoopStats::default(),
@@ -268,6 +280,7 @@ impl Core {
             batches: RefCell::default(),
         };
         core.reset_stats();
+        core.follow_calendar();
         core.begin_turn();
         core
     }
@@ -331,6 +344,11 @@ impl Core {
         true
     }
 
+    /// How long to look for work before sleeping, in nanoseconds.
+    pub fn spin_ns(&self) -> u64 {
+        self.tuned.get().spin_ns
+    }
+
     /// `client-query-buffer-limit`.
     pub(super) fn query_buffer_max(&self) -> usize {
         self.tuned.get().query_buffer_max
@@ -376,15 +394,39 @@ impl Core {
 
     /// Reads the clocks; called by the runtime when a turn begins. Returns the monotonic one.
     pub fn begin_turn(&self) -> u64 {
-        let now = self.clock.unix_millis();
+        let nanos = self.clock.monotonic_nanos();
+        let now = (nanos as i64 + self.unix_offset_ns.get()) / 1_000_000;
+        self.lap.set(nanos);
         self.now.set(now);
         self.shards.db.borrow_mut().set_now(now);
-        let nanos = self.clock.monotonic_nanos();
-        self.lap.set(nanos);
         if self.pause.get().is_some_and(|pause| pause.until <= now) {
             self.pause.set(None);
         }
         nanos
+    }
+
+    /// Sets the distance between the monotonic clock, which turns read, and the calendar, which
+    /// may be set at any time; called by the runtime's cron.
+    pub fn follow_calendar(&self) {
+        let unix_ns = self.clock.unix_micros() * 1000;
+        self.unix_offset_ns.set(unix_ns - self.clock.monotonic_nanos() as i64);
+    }
+
+    /// Runs `work` where it does not block the core, and returns what it returned; `None` if it
+    /// panicked.
+    pub async fn off_core<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
+        let (sender, receiver) = mpsc::channel();
+        let run: BlockingWork = Box::new(move || {
+            let _ = sender.send(work());
+        });
+        match self.offload.get() {
+            Some(offload) => offload.run(run).await,
+            None => run(),
+        }
+        receiver.try_recv().ok()
     }
 
     /// An id for a new client: unique in the process, rising on each core.
@@ -455,7 +497,12 @@ impl Core {
     /// Runs a batch on this core's shard.
     pub(super) fn run_batch(&self, batch: &mut Batch) {
         let mut db = self.shards.db.borrow_mut();
-        execute::run_batch(&mut db, batch, |id, error| self.count_failure(id, error));
+        let is_part = batch.is_part;
+        execute::run_batch(&mut db, batch, |id, error| {
+            if !is_part {
+                self.count_failure(id, error);
+            }
+        });
     }
 
     /// What concerns the server rather than the keyspace; also called for the core's own share.
@@ -582,6 +629,7 @@ impl Core {
             wakes_sent: turns.wakes_sent.get(),
             bytes_in: turns.bytes_in.get(),
             bytes_out: turns.bytes_out.get(),
+            blocked: sessions.blocked.get(),
             panics: sessions.panics.get(),
             protocol_errors: sessions.protocol_errors.get(),
             query_buffer_closed: sessions.query_buffer_closed.get(),
@@ -654,9 +702,10 @@ impl Core {
         true
     }
 
-    /// Books how long the core was busy; called by the runtime when a turn ends.
+    /// Books how long the core was busy; called by the runtime when a turn ends. The turn counts
+    /// up to the last command, which saves a look at the clock.
     pub fn end_turn(&self, busy_since: u64) {
-        add(&self.turns.busy_ns, self.clock.monotonic_nanos().saturating_sub(busy_since));
+        add(&self.turns.busy_ns, self.lap.get().saturating_sub(busy_since));
     }
 
     /// Registers a client.

@@ -26,8 +26,8 @@ fn allowed(session: &Session, entry: &Entry) -> Result<(), CmdError> {
         return Ok(());
     }
     Err(CmdError::Text(
-        "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you \
-         can run it from a local connection, otherwise you need to set this option in the \
+        "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", \
+         you can run it from a local connection, otherwise you need to set this option in the \
          configuration file, and then restart the server.",
     ))
 }

@@ -112,8 +112,7 @@ pub struct Table {
 
 const INDEX: usize = 2048;
 const EMPTY: u16 = u16::MAX;
-/// The families of keyspace commands.
-pub const DATA: &[&[Command]] = &[command::string::COMMANDS, command::generic::COMMANDS];
+const DATA: &[&[Command]] = &[command::string::COMMANDS, command::generic::COMMANDS];
 const HOST: &[&[HostCommand]] = host::FAMILIES;
 
 /// The table; built on first use.

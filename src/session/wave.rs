@@ -26,23 +26,12 @@ pub struct Wave {
     order: Vec<Piece>,
     /// Replies of local commands behind the first remote one.
     pub local: Out,
-    calls: usize,
 }
 
 impl Wave {
     /// An empty wave of a client with these conditions.
     pub fn new(conditions: Conditions) -> Wave {
-        Wave {
-            batches: Vec::new(),
-            order: Vec::new(),
-            local: Out::new(conditions.protocol),
-            calls: 0,
-        }
-    }
-
-    /// Number of commands for other cores.
-    pub fn calls(&self) -> usize {
-        self.calls
+        Wave { batches: Vec::new(), order: Vec::new(), local: Out::new(conditions.protocol) }
     }
 
     /// Adds a command for `core`; `fresh` gives an empty batch.
@@ -62,7 +51,6 @@ impl Wave {
             self.batches.len() - 1
         });
         self.batches[batch].1.push(command, id, args, 0..args.len(), (key_at, hash));
-        self.calls += 1;
         match self.order.last_mut() {
             Some(Piece::Remote { batch: last, calls, muted: was })
                 if *last == batch && *was == muted =>
@@ -106,6 +94,7 @@ impl Wave {
 }
 
 /// A wave with all its replies.
+#[expect(clippy::vec_box, reason = "each box is used again for another batch")]
 pub struct Answered {
     pub batches: Vec<Box<Batch>>,
     order: Vec<Piece>,

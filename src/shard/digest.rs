@@ -1,8 +1,8 @@
 //! DEBUG DIGEST: a number that two keyspaces share if and only if they hold the same.
 //!
-//! It is computed as Redis does, so that a Shoal can be compared with a Redis. A key's digest chains
-//! SHA-1 over its name, type and value; the digests of all keys of a database are XORed, so that
-//! their order does not matter, and each core can do its own share.
+//! It is computed as Redis does, so that a Shoal can be compared with a Redis. A key's digest
+//! chains SHA-1 over its name, type and value; the digests of all keys of a database are XORed, so
+//! that their order does not matter, and each core can do its own share.
 //!
 //! Invariant: equal keyspaces give equal digests, however their keys are divided among cores.
 //! Source: <https://redis.io/docs/latest/commands/debug/>; FIPS 180-4 for SHA-1.

@@ -60,8 +60,8 @@ pub enum Request {
     Stats,
     /// Set your counters back.
     ResetStats,
-    /// Make this change of the settings and put it in force on your core. Core 0 alone is asked, so that changes
-    /// are made one after the other.
+    /// Make this change of the settings and put it in force on your core. Core 0 alone is asked, so
+    /// that changes are made one after the other.
     SetConfig(Box<ConfigChange>),
     /// These settings are in force from now on, unless a later version already is.
     Configure(Settings),
@@ -88,10 +88,13 @@ pub enum Response {
     Done,
 }
 
+/// The name of a parameter and its new value.
+pub type Pair = (Box<[u8]>, Box<[u8]>);
+
 /// CONFIG SET: names and values, all to be set or none.
 #[derive(Debug, Clone)]
 pub struct ConfigChange {
-    pub pairs: Vec<(Box<[u8]>, Box<[u8]>)>,
+    pub pairs: Vec<Pair>,
     /// Whether the client is on this host.
     pub is_local: bool,
 }
@@ -158,13 +161,15 @@ pub struct Call {
 pub struct Batch {
     pub conditions: Conditions,
     pub calls: Vec<Call>,
+    /// True if this is part of a command whose coordinator counts the outcome.
+    pub is_part: bool,
     bytes: Vec<u8>,
     spans: Vec<Span>,
     external: Vec<Bytes>,
     pub replies: Out,
     /// Where the reply to each call ends in `replies`.
     pub ends: Vec<u32>,
-    /// How long each run of calls to the same command took, in nanoseconds: (calls, time).
+    /// How long all calls together took, in nanoseconds.
     pub spent_ns: u64,
 }
 
@@ -174,6 +179,7 @@ impl Batch {
         Batch {
             conditions,
             calls: Vec::new(),
+            is_part: false,
             bytes: Vec::new(),
             spans: Vec::new(),
             external: Vec::new(),
@@ -187,6 +193,7 @@ impl Batch {
     pub fn recycle(&mut self, conditions: Conditions) {
         self.conditions = conditions;
         self.calls.clear();
+        self.is_part = false;
         self.bytes.clear();
         self.spans.clear();
         self.external.clear();
@@ -230,6 +237,17 @@ impl Batch {
         }
         let spans = (first, self.spans.len() as u32);
         self.calls.push(Call { command, statistics, spans, key_at, hash });
+    }
+
+    /// Adds a command that no client sent in these words; the first is its name.
+    pub fn push_words(&mut self, command: &'static Command, statistics: u16, words: &[&[u8]]) {
+        let first = self.spans.len() as u32;
+        for word in words {
+            self.spans.push(Span::input(self.bytes.len(), word.len() as u32));
+            self.bytes.extend_from_slice(word);
+        }
+        let spans = (first, self.spans.len() as u32);
+        self.calls.push(Call { command, statistics, spans, key_at: 0, hash: 0 });
     }
 
     /// The arguments of the call at `index`.

@@ -50,6 +50,8 @@ pub struct CoreStats {
     pub hits: u64,
     pub misses: u64,
     pub changes: u64,
+    /// Clients whose command is held back, at this moment.
+    pub blocked: u64,
     pub panics: u64,
     pub protocol_errors: u64,
     pub query_buffer_closed: u64,
@@ -101,7 +103,7 @@ impl CoreStats {
         }
     }
 
-    fn counters(&self) -> [u64; 25] {
+    fn counters(&self) -> [u64; 26] {
         [
             self.requests,
             self.connections_received,
@@ -119,6 +121,7 @@ impl CoreStats {
             self.hits,
             self.misses,
             self.changes,
+            self.blocked,
             self.panics,
             self.protocol_errors,
             self.query_buffer_closed,
@@ -131,7 +134,7 @@ impl CoreStats {
         ]
     }
 
-    fn counters_mut(&mut self) -> [&mut u64; 25] {
+    fn counters_mut(&mut self) -> [&mut u64; 26] {
         [
             &mut self.requests,
             &mut self.connections_received,
@@ -149,6 +152,7 @@ impl CoreStats {
             &mut self.hits,
             &mut self.misses,
             &mut self.changes,
+            &mut self.blocked,
             &mut self.panics,
             &mut self.protocol_errors,
             &mut self.query_buffer_closed,

@@ -563,7 +563,8 @@ impl Write<'_, '_> {
         self.changed(event, || Effect::expiry(key, expiry));
     }
 
-    /// Changes a string in place; a missing key begins as an empty one. What exists must be a string.
+    /// Changes a string in place; a missing key begins as an empty one. What exists must be a
+    /// string.
     pub fn edit(&mut self, event: Event, change: impl FnOnce(&mut Entry)) {
         if self.at.is_none() {
             self.insert(Value::Raw(b""), Expiry::Never);

@@ -1,10 +1,10 @@
 //! Which key goes when memory is short, and the 24-bit access field that decides it.
 //!
-//! Redis's approximation (<https://redis.io/docs/latest/develop/reference/eviction/>): a few keys are
-//! drawn at random and the best candidate goes. The field holds either the time of the last access
-//! in seconds (LRU; wraps after 194 days), or for the LFU policies 16 bits of minutes of the last
-//! decay and an 8-bit logarithmic counter. Departure from Redis: no pool of earlier candidates is
-//! kept; drawing is uniform and cheap here, so the sample is drawn anew.
+//! Redis's approximation (<https://redis.io/docs/latest/develop/reference/eviction/>): a few keys
+//! are drawn at random and the best candidate goes. The field holds either the time of the last
+//! access in seconds (LRU; wraps after 194 days), or for the LFU policies 16 bits of minutes of the
+//! last decay and an 8-bit logarithmic counter. Departure from Redis: no pool of earlier candidates
+//! is kept; drawing is uniform and cheap here, so the sample is drawn anew.
 //!
 //! Invariant: eviction draws from this shard only, and removes through the write guard.
 

@@ -174,9 +174,15 @@ impl Client {
             self.received.drain(..std::mem::take(&mut self.consumed));
         }
         let mut chunk = [0; 65536];
-        let length = match &mut self.stream {
-            Stream::Tcp(stream) => stream.read(&mut chunk)?,
-            Stream::Unix(stream) => stream.read(&mut chunk)?,
+        let length = loop {
+            let read = match &mut self.stream {
+                Stream::Tcp(stream) => stream.read(&mut chunk),
+                Stream::Unix(stream) => stream.read(&mut chunk),
+            };
+            match read {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                other => break other?,
+            }
         };
         self.received.extend_from_slice(&chunk[..length]);
         Ok(length)

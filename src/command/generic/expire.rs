@@ -5,7 +5,7 @@
 
 use crate::base::time::{self, Millis, TimeUnit};
 use crate::resp::args::Args;
-use crate::resp::error::{CmdError, CmdResult};
+use crate::resp::error::{self, CmdError, CmdResult};
 use crate::resp::out::Out;
 use crate::store::change::Event;
 use crate::store::db::Db;
@@ -63,8 +63,8 @@ impl Conditions {
             b"GT" => Ok(&mut self.later),
             b"LT" => Ok(&mut self.earlier),
             _ => {
-                let word = String::from_utf8_lossy(word);
-                Err(CmdError::owned(format!("ERR Unsupported option {word}")))
+                let word = error::shown(word, usize::MAX);
+                Err(CmdError::owned([b"ERR Unsupported option ", word].concat()))
             }
         }
     }

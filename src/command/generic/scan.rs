@@ -21,11 +21,16 @@ const COUNT_DEFAULT: u64 = 10;
 /// How many steps of the table one call may take for each key it was asked for, if it finds fewer.
 const STEPS_PER_COUNT: u64 = 10;
 
+/// Unlike elsewhere, a star alone means every key here, also the empty one.
+fn matches(pattern: &[u8], key: &[u8]) -> bool {
+    pattern == b"*" || glob::glob_match(pattern, key, false)
+}
+
 pub(super) fn keys(db: &Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
     let pattern = args.at(1);
     let (mut found, mut count) = (Out::new(out.protocol()), 0);
     let visit = |entry: EntryRef<'_>| {
-        if glob::glob_match(pattern, entry.key(), false) {
+        if matches(pattern, entry.key()) {
             found.bulk(entry.key());
             count += 1;
         }
@@ -70,7 +75,7 @@ impl<'a> Wanted<'a> {
     }
 
     fn has(&self, entry: EntryRef<'_>) -> bool {
-        let matches = |pattern: &[u8]| glob::glob_match(pattern, entry.key(), false);
+        let matches = |pattern: &[u8]| matches(pattern, entry.key());
         let is_named =
             |name: &[u8]| name.eq_ignore_ascii_case(super::type_name(entry.value()).as_bytes());
         self.pattern.is_none_or(matches) && self.type_name.is_none_or(is_named)
@@ -83,9 +88,20 @@ impl<'a> Wanted<'a> {
     }
 }
 
-pub(super) fn scan(db: &Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
+/// Where a SCAN goes on and how many keys its client would like in one reply, or what is wrong with
+/// its arguments.
+pub fn scan_page(args: &Args<'_>) -> Result<(ScanCursor, usize), CmdError> {
+    let (cursor, wanted) = read(args)?;
+    Ok((cursor, usize::try_from(wanted.count).unwrap_or(usize::MAX)))
+}
+
+fn read<'a>(args: &Args<'a>) -> Result<(ScanCursor, Wanted<'a>), CmdError> {
     let cursor = ScanCursor::parse(args.at(1)).ok_or(CmdError::Text("ERR invalid cursor"))?;
-    let wanted = Wanted::read(args)?;
+    Ok((cursor, Wanted::read(args)?))
+}
+
+pub(super) fn scan(db: &Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
+    let (cursor, wanted) = read(args)?;
     let (mut found, mut count) = (Out::new(out.protocol()), 0);
     let next = walk(db, cursor, &wanted, |key| {
         found.bulk(key);

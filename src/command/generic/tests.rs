@@ -181,6 +181,11 @@ fn relative_times_are_journaled_as_absolute_ones() {
 
 #[test]
 fn keys_and_scan_filter() {
+    let mut shard = fixture(&[("", "0")]);
+    let every = "*2\r\n$1\r\n0\r\n*1\r\n$0\r\n\r\n";
+    assert_eq!(shard.run(&["KEYS", "*"]), "*1\r\n$0\r\n\r\n");
+    assert_eq!(shard.run(&["KEYS", "**"]), "*0\r\n");
+    assert_eq!(shard.run(&["SCAN", "0", "COUNT", "1000", "MATCH", "*"]), every);
     let mut shard = fixture(&[("a", "1"), ("{t}b", "2"), ("{t}c", "3")]);
     check(
         &mut shard,
@@ -587,8 +592,8 @@ proptest! {
         ),
     ) {
         let mut shard = fixture(&[("a", "1"), ("b", "2")]);
-        let words: Vec<&str> =
-            std::iter::once(COMMANDS[row].spec.name).chain(words.iter().map(String::as_str)).collect();
+        let name = std::iter::once(COMMANDS[row].spec.name);
+        let words: Vec<&str> = name.chain(words.iter().map(String::as_str)).collect();
         prop_assert!(shard.run(&words).ends_with("\r\n"));
     }
 }

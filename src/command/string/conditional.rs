@@ -38,6 +38,9 @@ pub(super) enum Condition<'a> {
     DigestNotEqual(&'a [u8]),
 }
 
+/// Makes a condition from what it compares to.
+type New<'a> = fn(&'a [u8]) -> Condition<'a>;
+
 impl<'a> Condition<'a> {
     /// Reads a condition, if the next word begins one.
     pub(super) fn read(reader: &mut Reader<'a>) -> Result<Option<Condition<'a>>, CmdError> {
@@ -46,8 +49,8 @@ impl<'a> Condition<'a> {
         reader.word().map(|operand| Some(new(operand)))
     }
 
-    fn named(word: &[u8]) -> Option<fn(&'a [u8]) -> Condition<'a>> {
-        let conditions: [(&str, fn(&'a [u8]) -> Condition<'a>); 4] = [
+    fn named(word: &[u8]) -> Option<New<'a>> {
+        let conditions: [(&str, New<'a>); 4] = [
             ("IFEQ", Condition::Equal),
             ("IFNE", Condition::NotEqual),
             ("IFDEQ", Condition::DigestEqual),
@@ -99,7 +102,8 @@ pub(super) fn digest(db: &Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
     Ok(())
 }
 
-/// What a DELEX with these arguments does with its key: without a condition it does not look at the value.
+/// What a DELEX with these arguments does with its key: without a condition it does not look at the
+/// value.
 pub(super) fn access(args: &Args<'_>) -> Access {
     let look = if args.len() > 2 { Access::RW } else { Access::RM };
     look.and(Access::DELETE)

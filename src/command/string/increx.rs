@@ -1,7 +1,7 @@
 //! INCREX: an increment within bounds that also sets the expiry.
 //!
-//! Replies with the value and the increment that was applied. A result outside the bounds, or outside
-//! the number's type, changes nothing; with SATURATE it becomes the bound.
+//! Replies with the value and the increment that was applied. A result outside the bounds, or
+//! outside the number's type, changes nothing; with SATURATE it becomes the bound.
 //! <https://redis.io/docs/latest/commands/increx/>
 //!
 //! Invariant: an increment that is not applied leaves no trace: neither value nor expiry nor event.

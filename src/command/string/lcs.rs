@@ -3,30 +3,31 @@
 //! # Problem
 //!
 //! The textbook table needs a cell for every pair of positions: 512 MiB and half a second at the
-//! limit Redis allows. Neighbouring cells of a row differ by 0 or 1, so a row is kept as one bit per
-//! position, and 64 cells are computed by one addition.
+//! limit Redis allows. Neighbouring cells of a row differ by 0 or 1, so a row is kept as one bit
+//! per position, and 64 cells are computed by one addition.
 //!
 //! # Algorithm
 //!
 //! Bit-parallel dynamic programming: M. Crochemore, C. Iliopoulos, Y. Pinzon, J. Reid, "A fast and
-//! practical bit-vector algorithm for the longest common subsequence problem", Information Processing
-//! Letters 80 (2001); in the form of H. Hyyrö, "Bit-parallel LCS-length computation revisited" (2004).
-//! Let `L(i, j)` be the length for the first `i` bytes of `a` and `j` of `b`. Bit `j` of row `i` is
-//! *clear* where `L(i, j + 1) = L(i, j) + 1`. With `m` the positions of `b` that hold `a[i]`:
+//! practical bit-vector algorithm for the longest common subsequence problem", Information
+//! Processing Letters 80 (2001); in the form of H. Hyyrö, "Bit-parallel LCS-length computation
+//! revisited" (2004). Let `L(i, j)` be the length for the first `i` bytes of `a` and `j` of `b`.
+//! Bit `j` of row `i` is *clear* where `L(i, j + 1) = L(i, j) + 1`. With `m` the positions of `b`
+//! that hold `a[i]`:
 //!
 //! ```text
 //! row' = (row + (row & m)) | (row & !m)
 //! ```
 //!
-//! Which of several longest subsequences is answered must be Redis's choice: going back from the end,
-//! a match is always taken; else the walk leaves out the last byte of `a` if `L(i - 1, j) > L(i, j - 1)`
-//! and that of `b` otherwise. The first holds exactly where row `i` has bit `j - 1` clear, so the rows
-//! suffice, and runs of positions in `b` are skipped a word at a time.
+//! Which of several longest subsequences is answered must be Redis's choice: going back from the
+//! end, a match is always taken; else the walk leaves out the last byte of `a` if `L(i - 1, j) >
+//! L(i, j - 1)` and that of `b` otherwise. The first holds exactly where row `i` has bit `j - 1`
+//! clear, so the rows suffice, and runs of positions in `b` are skipped a word at a time.
 //!
 //! # Invariant
 //!
-//! Memory is at most a byte for each cell of the textbook table (a quarter of one but for the shortest
-//! strings), whose size the guard of Redis (`proto-max-bulk-len`) and [`CELLS_MAX`] bound.
+//! Memory is at most a byte for each cell of the textbook table (a quarter of one but for the
+//! shortest strings), whose size the guard of Redis (`proto-max-bulk-len`) and [`CELLS_MAX`] bound.
 
 #[cfg(test)]
 mod tests;
@@ -86,7 +87,10 @@ pub(super) fn answer(db: &mut Db, args: &Args<'_>, parcels: &[Parcel], out: &mut
     let (a, b) = (string(0), string(1));
     check_size(a.len(), b.len(), db.tuning.string_len_max)?;
     match options.answer {
-        Answer::Length => out.count(Table::fill(&a, &b, false).length),
+        Answer::Length => {
+            let (short, long) = if a.len() < b.len() { (&a, &b) } else { (&b, &a) };
+            out.count(Table::fill(short, long, false).length);
+        }
         Answer::String => {
             let mut reversed = Vec::new();
             let table = Table::fill(&a, &b, true);
@@ -197,8 +201,9 @@ struct Table<'s> {
     mask_at: [usize; 256],
     /// Positions in `b` of the byte values that occur in `a`.
     masks: Vec<u64>,
-    /// The rows after each byte of `a`, if they are kept: `row_bytes` each, the first bit lowest. Whole bytes rather
-    /// than words, or a long `a` against a `b` of one byte would take 64 times what it needs.
+    /// The rows after each byte of `a`, if they are kept: `row_bytes` each, the first bit lowest.
+    /// Whole bytes rather than words, or a long `a` against a `b` of one byte would take 64 times
+    /// what it needs.
     rows: Vec<u8>,
     row_bytes: usize,
     /// Length of the longest common subsequence.
@@ -280,7 +285,8 @@ fn advance(row: &mut [u64], mask: &[u64]) {
     }
 }
 
-/// The last position up to `from` where the walk back stops: a match, or a bit that is clear in the row.
+/// The last position up to `from` where the walk back stops: a match, or a bit that is clear in the
+/// row.
 fn last_stop(row: &[u8], mask: &[u64], from: usize) -> Option<usize> {
     let stops = |word: usize| !row_word(row, word) | mask[word];
     let (word, bit) = (from / WORD_BITS, from % WORD_BITS);

@@ -1,7 +1,7 @@
 //! The options that say how long a key lives: EX, PX, EXAT, PXAT, KEEPTTL and PERSIST.
 //!
-//! Invariant: reading options has no effect and does not look at the numbers; [`Deadline::time`] does
-//! that later, because commands differ in what they check first.
+//! Invariant: reading options has no effect and does not look at the numbers; [`Deadline::time`]
+//! does that later, because commands differ in what they check first.
 
 use crate::base::num;
 use crate::base::time::Millis;
@@ -39,7 +39,7 @@ impl Unit {
         matches!(self, Unit::Seconds | Unit::UnixSeconds)
     }
 
-    fn from_now(self) -> bool {
+    fn is_relative(self) -> bool {
         matches!(self, Unit::Seconds | Unit::Milliseconds)
     }
 }
@@ -52,12 +52,12 @@ pub struct Deadline<'a> {
 }
 
 impl Deadline<'_> {
-    /// The deadline in Unix time. `command`, in lower case, is named by the error for a time that is
-    /// not positive or not representable in milliseconds.
+    /// The deadline in Unix time. `command`, in lower case, is named by the error for a time that
+    /// is not positive or not representable in milliseconds.
     pub fn time(self, now: Millis, command: &'static str) -> Result<Millis, CmdError> {
         let number = num::parse_i64(self.text).ok_or(CmdError::NotInteger)?;
         let scale = if self.unit.in_seconds() { 1000 } else { 1 };
-        let base = if self.unit.from_now() { now } else { 0 };
+        let base = if self.unit.is_relative() { now } else { 0 };
         Some(number)
             .filter(|number| *number > 0)
             .and_then(|number| number.checked_mul(scale)?.checked_add(base))

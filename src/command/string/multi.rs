@@ -1,7 +1,7 @@
 //! Several keys at once: MGET, MSET, MSETNX and MSETEX.
 //!
-//! Invariant: what may refuse the whole command is decided before anything is written, from what all
-//! shards found. MGET and MSET refuse nothing, so each shard works on its share alone.
+//! Invariant: what may refuse the whole command is decided before anything is written, from what
+//! all shards found. MGET and MSET refuse nothing, so each shard works on its share alone.
 
 use std::any::Any;
 
@@ -23,8 +23,8 @@ const LOOK_AHEAD: usize = 16;
 const INVALID_COUNT: CmdError = CmdError::Text("ERR invalid numkeys value");
 const PAIRS_MISSING: CmdError = CmdError::Text("ERR wrong number of key-value pairs");
 
-/// Hashes up to [`LOOK_AHEAD`] keys at every `step`-th position from `first` on, and brings them into
-/// the cache; the places after the last key stay empty.
+/// Hashes up to [`LOOK_AHEAD`] keys at every `step`-th position from `first` on, and brings them
+/// into the cache; the places after the last key stay empty.
 fn look_ahead<'a>(
     db: &Db,
     args: &Args<'a>,

@@ -102,7 +102,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn ranges_are_what_the_naive_twin_says(start in -12i64..12, end in -12i64..12, len in 0usize..9) {
+        fn ranges_equal_the_naive_twin(start in -12i64..12, end in -12i64..12, len in 0usize..9) {
             prop_assert_eq!(clamp(start, end, len).collect::<Vec<_>>(), naive(start, end, len));
         }
     }

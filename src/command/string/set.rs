@@ -68,7 +68,8 @@ impl<'a> SetOptions<'a> {
         Ok(options)
     }
 
-    /// Reads one option that SET and MSETEX share; false if there is none or it contradicts another.
+    /// Reads one option that SET and MSETEX share; false if there is none or it contradicts
+    /// another.
     fn read_shared(&mut self, reader: &mut Reader<'a>) -> Result<bool, CmdError> {
         if reader.keyword("NX") {
             return Ok(self.choose(When::Missing));

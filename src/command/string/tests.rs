@@ -199,7 +199,6 @@ fn parts_of_strings() {
          GET missing => $-1
          SETRANGE k -1 x => -ERR offset is out of range
          SETRANGE k 536870912 x => -ERR string exceeds maximum allowed size (proto-max-bulk-len)
-         SETRANGE k 9223372036854775807 x => -ERR string exceeds maximum allowed size (proto-max-bulk-len)
          SET n 1234 => +OK
          GETRANGE n -3 -2 => $2 23
          APPEND n 5 => :5
@@ -253,10 +252,14 @@ fn conditions_on_values() {
          DELEX k => :0
          SET n 12 => +OK
          SET n 13 IFEQ 12 => +OK
-         DELEX n => :1
-         SET d v8lf0c11xh8ymlqztfd3eeq16kfn4sspw7fqmnuuq3k3t75em5wdizgcdw7uc26nnf961u2jkfzkjytls2kwlj7626sd => +OK
-         DIGEST d => $16 00006c38adf31777",
+         DELEX n => :1",
     );
+    // A digest with leading zeros.
+    let value = "v8lf0c11xh8ymlqztfd3eeq16kfn4sspw7fqmnuuq3k3t75em5wdizgcdw7uc26nnf961u2jkfzkjyt\
+                 ls2kwlj7626sd";
+    let mut fixture = fixture();
+    assert_eq!(fixture.run(&["SET", "k", value]), OK);
+    assert_eq!(fixture.run(&["DIGEST", "k"]), "$16\r\n00006c38adf31777\r\n");
 }
 
 #[test]
@@ -359,11 +362,13 @@ fn common_subsequences() {
          LCS a b LEN => :6
          LCS a missing => $0
          LCS a b IDX => *4 $7 matches *2 *2 *2 :4 :7 *2 :5 :8 *2 *2 :2 :3 *2 :0 :1 $3 len :6
-         LCS a b IDX MINMATCHLEN 4 WITHMATCHLEN => *4 $7 matches *1 *3 *2 :4 :7 *2 :5 :8 :4 $3 len :6
+         LCS a b IDX WITHMATCHLEN MINMATCHLEN 5 => *4 $7 matches *0 $3 len :6
+         LCS n b IDX => *4 $7 matches *0 $3 len :0
          LCS a b LEN IDX => -ERR If you want both the length and indexes, please just use IDX.
          LCS a b MINMATCHLEN => -ERR syntax error
          LCS a b MINMATCHLEN x => -ERR value is not an integer or out of range
-         LCS n n => $5 12345",
+         LCS n n => $5 12345
+         LCS n n IDX WITHMATCHLEN => *4 $7 matches *1 *3 *2 :0 :4 *2 :0 :4 :5 $3 len :5",
     );
     let mut fixture = fixture();
     fixture.run(&["MSET", "a", "ab", "b", "ab"]);

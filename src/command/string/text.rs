@@ -52,6 +52,7 @@ impl<'a> Text<'a> {
     }
 
     /// Length in bytes.
+    #[expect(clippy::len_without_is_empty, reason = "no command asks")]
     pub fn len(self) -> usize {
         self.bytes(&mut itoa::Buffer::new()).len()
     }

@@ -1,8 +1,8 @@
 //! Random requests that an argument tree allows: the grammar of every command, for tests.
 //!
-//! Invariant: a generated request has the arity, the words and the order that the tree prescribes, and
-//! knows where its keys stand. Values are small and ordinary, so that a request may only fail for what
-//! the keyspace holds or for options that exclude each other, never for its syntax.
+//! Invariant: a generated request has the arity, the words and the order that the tree prescribes,
+//! and knows where its keys stand. Values are small and ordinary, so that a request may only fail
+//! for what the keyspace holds or for options that exclude each other, never for its syntax.
 
 use super::{Argument, Docs, Kind};
 use crate::base::prng::Prng;

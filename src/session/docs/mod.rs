@@ -1,4 +1,5 @@
-//! What COMMAND DOCS says beyond a command's row: its arguments as a tree, its history, its successor.
+//! What COMMAND DOCS says beyond a command's row: its arguments as a tree, its history, its
+//! successor.
 //!
 //! One file per family, each a `const` slice in the order of the alphabet. A tree is the grammar of
 //! its command: help texts and completion of clients read it, and tests generate requests from it.
@@ -35,8 +36,8 @@ pub struct Docs {
     /// What changed, and with which Redis version; oldest first.
     pub history: &'static [Change],
     pub deprecated: Option<Deprecation>,
-    /// True for a command that is meant for the server's developers, whose arguments are not documented: the doc flag
-    /// `syscmd`.
+    /// True for a command that is meant for the server's developers, whose arguments are not
+    /// documented: the doc flag `syscmd`.
     pub is_internal: bool,
     /// Remarks on the row's key specifications, by index; an empty one is left out.
     pub key_notes: &'static [&'static str],

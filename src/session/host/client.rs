@@ -108,8 +108,7 @@ const SUBCOMMANDS: &[HostCommand] =
             HostRun::Now(set_info),
         ),
         host(
-            sub("SETNAME", Arity::Exact(3), "Names the connection.", "2.6.9")
-                .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"]),
+            sub("SETNAME", Arity::Exact(3), "Names the connection.", "2.6.9"),
             HostRun::Now(set_name_command),
         ),
         host(
@@ -478,7 +477,7 @@ mod tests {
         #[test]
         fn no_words_panic(words in prop::collection::vec(
             prop_oneof![
-                "(?i)id|type|addr|skipme|maxage|user|yes|no|normal|write|all|default".prop_map(String::into_bytes),
+                "id|TYPE|addr|skipme|maxage|user|yes|no|normal|all".prop_map(String::into_bytes),
                 "-?[0-9]{1,20}".prop_map(String::into_bytes),
                 prop::collection::vec(any::<u8>(), 0..6),
             ],

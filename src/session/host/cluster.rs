@@ -1,7 +1,7 @@
 //! CLUSTER: this process as a Redis Cluster that owns every slot.
 //!
-//! Without `core-ports` the process is one node. With it each core is a node of its own, at the port
-//! on which it alone listens, so that cluster-aware clients reach the owner of a key directly.
+//! Without `core-ports` the process is one node. With it each core is a node of its own, at the
+//! port on which it alone listens, so that cluster-aware clients reach the owner of a key directly.
 //!
 //! Invariant: the slots of the nodes are those of the cores: each slot has one node. Absent: the
 //! cluster bus and everything that changes a cluster.
@@ -23,7 +23,7 @@ use crate::shard::message::{Batch, CoreId};
 use crate::store::db::Db;
 
 const fn sub(name: &'static str, arity: Arity, summary: &'static str, since: &'static str) -> Spec {
-    cmd(name, arity, Group::Cluster).flags(Flags::LOADING.and(Flags::STALE)).doc(
+    cmd(name, arity, Group::Cluster).flags(Flags::STALE).doc(
         summary,
         since,
         "O(N) where N is the number of nodes",
@@ -41,18 +41,17 @@ pub const COMMANDS: &[HostCommand] = &[container(
 
 const SUBCOMMANDS: &[HostCommand] = &[
     host(
-        sub("COUNTKEYSINSLOT", Arity::Exact(3), "Counts the keys in a slot.", "3.0.0")
-            .flags(Flags::STALE),
+        sub("COUNTKEYSINSLOT", Arity::Exact(3), "Counts the keys in a slot.", "3.0.0"),
         HostRun::Later(count_keys),
     ),
     host(
         sub("GETKEYSINSLOT", Arity::Exact(4), "Returns some keys of a slot.", "3.0.0")
-            .flags(Flags::STALE)
             .tips(&["nondeterministic_output"]),
         HostRun::Later(get_keys),
     ),
     host(
-        sub("HELP", Arity::Exact(2), "Lists the subcommands.", "5.0.0"),
+        sub("HELP", Arity::Exact(2), "Lists the subcommands.", "5.0.0")
+            .flags(Flags::LOADING.and(Flags::STALE)),
         HostRun::Now(|_, _, out| {
             help(out, "CLUSTER", summaries(SUBCOMMANDS));
             Ok(())
@@ -78,6 +77,7 @@ const SUBCOMMANDS: &[HostCommand] = &[
     host(sub("MYID", Arity::Exact(2), "Returns the id of the node.", "3.0.0"), HostRun::Now(my_id)),
     host(
         sub("MYSHARDID", Arity::Exact(2), "Returns the id of the node's shard.", "7.2.0")
+            .flags(Flags::LOADING.and(Flags::STALE))
             .tips(&["nondeterministic_output"]),
         HostRun::Now(my_shard_id),
     ),
@@ -88,11 +88,13 @@ const SUBCOMMANDS: &[HostCommand] = &[
     ),
     host(
         sub("SHARDS", Arity::Exact(2), "Describes the nodes by shards.", "7.0.0")
+            .flags(Flags::LOADING.and(Flags::STALE))
             .tips(&["nondeterministic_output"]),
         HostRun::Now(shards),
     ),
     host(
         sub("SLOTS", Arity::Exact(2), "Maps ranges of slots to nodes.", "3.0.0")
+            .flags(Flags::LOADING.and(Flags::STALE))
             .tips(&["nondeterministic_output"]),
         HostRun::Now(slots),
     ),

@@ -1,7 +1,7 @@
 //! COMMAND: what the server says about its own commands, read from the table.
 //!
-//! Invariant: nothing here knows a command by its name. Whatever is answered stands in the rows or in
-//! [`docs`](crate::session::docs), or is derived from them.
+//! Invariant: nothing here knows a command by its name. Whatever is answered stands in the rows or
+//! in [`docs`](crate::session::docs), or is derived from them.
 //! Deliberately absent: the order of Redis's hash table. Rows come in the order of the table.
 
 mod categories;

@@ -57,14 +57,12 @@ const SUBCOMMANDS: &[HostCommand] =
             }),
         ),
         host(
-            admin("RESETSTAT", Arity::Exact(2), "Sets the counters of INFO back.", "2.0.0")
-                .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"]),
+            admin("RESETSTAT", Arity::Exact(2), "Sets the counters of INFO back.", "2.0.0"),
             HostRun::Later(reset_statistics),
         ),
         host(
-            admin("REWRITE", Arity::Exact(2), "Writes the settings into their file.", "2.8.0")
-                .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"]),
-            HostRun::Now(rewrite),
+            admin("REWRITE", Arity::Exact(2), "Writes the settings into their file.", "2.8.0"),
+            HostRun::Later(rewrite),
         ),
         host(
             admin("SET", Arity::AtLeast(4), "Changes parameters of the running server.", "2.0.0")
@@ -96,13 +94,16 @@ fn reset_statistics<'a>(
     })
 }
 
-/// Waits for the disk, as in Redis: an administrator's command, and the file is small.
-fn rewrite(session: &mut Session, _: &Args<'_>, out: &mut Out) -> CmdResult {
-    rewrite_file(&session.core.config())
-        .map_err(|error| CmdError::owned(format!("ERR {error}")))?;
-    tracing::info!("CONFIG REWRITE executed");
-    out.ok();
-    Ok(())
+fn rewrite<'a>(session: &'a mut Session, _: &'a Batch, out: &'a mut Out) -> LaterFuture<'a> {
+    Box::pin(async move {
+        let config = session.core.config();
+        let written = session.core.off_core(move || rewrite_file(&config)).await;
+        let outcome = written.ok_or(CmdError::Text("ERR rewriting the file failed"))?;
+        outcome.map_err(|error| CmdError::owned(format!("ERR {error}")))?;
+        tracing::info!("CONFIG REWRITE executed");
+        out.ok();
+        Ok(())
+    })
 }
 
 fn set<'a>(session: &'a mut Session, whole: &'a Batch, out: &'a mut Out) -> LaterFuture<'a> {

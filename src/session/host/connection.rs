@@ -154,7 +154,8 @@ fn authenticate(session: &mut Session, user: &[u8], password: &[u8]) -> CmdResul
     Ok(())
 }
 
-/// Compares without telling by its duration where the difference is. It tells the length of `given`.
+/// Compares without telling by its duration where the difference is. It tells the length of
+/// `given`.
 fn equal_in_constant_time(secret: &[u8], given: &[u8]) -> bool {
     let mut difference = secret.len() ^ given.len();
     for (index, byte) in given.iter().enumerate() {

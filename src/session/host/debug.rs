@@ -1,11 +1,12 @@
 //! DEBUG: looks behind the scenes, for tests and for people who know what they do.
 //!
-//! Like Redis, DEBUG reads its subcommand itself: it is one row, and `enable-debug-command` guards it
-//! as a whole. What looks at keys is a keyspace row of its own, hidden from clients, which runs on the
-//! owning core.
+//! Like Redis, DEBUG reads its subcommand itself: it is one row, and `enable-debug-command` guards
+//! it as a whole. What looks at keys is a keyspace row of its own, hidden from clients, which runs
+//! on the owning core.
 //!
 //! Invariant: no subcommand ends the process, loses data or leaves a core in a state that a client
-//! cannot undo. Absent: crashes, memory leaks, reloads, and whatever shows structures we do not have.
+//! cannot undo. Absent: crashes, memory leaks, reloads, and whatever shows structures we do not
+//! have.
 
 use std::time::Duration;
 
@@ -64,7 +65,7 @@ fn debug<'a>(session: &'a mut Session, whole: &'a Batch, out: &'a mut Out) -> La
                 let batch = batch_of(&DIGEST_VALUE, whole);
                 gather::run(&session.core.shards, &batch, out).await
             }
-            (b"ERROR", 3) => Err(CmdError::owned(String::from_utf8_lossy(args.at(2)))),
+            (b"ERROR", 3) => Err(CmdError::owned(args.at(2))),
             (b"HELP", 2) => {
                 help(out, "DEBUG", HELP.iter().copied());
                 Ok(())
@@ -291,12 +292,15 @@ async fn table_statistics(session: &Session, whole: &Batch, out: &mut Out) -> Cm
     Ok(())
 }
 
+#[expect(clippy::approx_constant, reason = "clients' tests compare with this very number")]
+const SOME_DOUBLE: f64 = 3.141;
+
 /// A value of each protocol type, as Redis's clients expect them in their tests.
 fn protocol(kind: &[u8], out: &mut Out) -> CmdResult {
     match kind.to_ascii_lowercase().as_slice() {
         b"string" => out.bulk(b"Hello World"),
         b"integer" => out.int(12345),
-        b"double" => out.double(3.141),
+        b"double" => out.double(SOME_DOUBLE),
         b"null" => out.null(),
         b"array" => {
             out.array(3);

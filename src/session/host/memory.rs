@@ -1,7 +1,8 @@
 //! MEMORY: where the memory went.
 //!
 //! Invariant: figures come from the counting allocator, the kernel and the cores' counters; none is
-//! estimated. Absent: figures of an allocator that we do not use, and of features that do not exist.
+//! estimated. Absent: figures of an allocator that we do not use, and of features that do not
+//! exist.
 
 use super::super::connection::Session;
 use super::super::table::{HostCommand, HostRun, LaterFuture, host};
@@ -30,12 +31,11 @@ pub const COMMANDS: &[HostCommand] = &[container(
 )
 .data(&[&MEMORY_USAGE])];
 
+const REPORT: &[&str] =
+    &["nondeterministic_output", "request_policy:all_shards", "response_policy:special"];
+
 const SUBCOMMANDS: &[HostCommand] = &[
-    host(
-        sub("DOCTOR", "Looks for memory problems.")
-            .tips(&["nondeterministic_output", "request_policy:all_shards"]),
-        HostRun::Later(doctor),
-    ),
+    host(sub("DOCTOR", "Looks for memory problems.").tips(REPORT), HostRun::Later(doctor)),
     host(
         sub("HELP", "Lists the subcommands.").flags(Flags::LOADING.and(Flags::STALE)),
         HostRun::Now(|_, _, out| {
@@ -45,25 +45,22 @@ const SUBCOMMANDS: &[HostCommand] = &[
         }),
     ),
     host(
-        sub("MALLOC-STATS", "Returns the allocator's own report."),
+        sub("MALLOC-STATS", "Returns the allocator's own report.").tips(REPORT),
         HostRun::Now(|_, _, out| {
             out.bulk(b"Stats not supported for the current allocator");
             Ok(())
         }),
     ),
     host(
-        sub("PURGE", "Asks the allocator to give memory back."),
+        sub("PURGE", "Asks the allocator to give memory back.")
+            .tips(&["request_policy:all_shards", "response_policy:all_succeeded"]),
         // The allocator gives pages back by itself after a short time.
         HostRun::Now(|_, _, out| {
             out.ok();
             Ok(())
         }),
     ),
-    host(
-        sub("STATS", "Returns figures about memory.")
-            .tips(&["nondeterministic_output", "request_policy:all_shards"]),
-        HostRun::Later(stats),
-    ),
+    host(sub("STATS", "Returns figures about memory.").tips(REPORT), HostRun::Later(stats)),
 ];
 
 /// Below this there is nothing to diagnose, in bytes.

@@ -1,7 +1,7 @@
 //! Commands on the connection and the server: everything that is no business of the keyspace.
 //!
-//! One file per family, each a `const` slice of rows and the handlers below it. A handler either runs
-//! at once, or waits for other cores; the latter gets its own copy of the arguments.
+//! One file per family, each a `const` slice of rows and the handlers below it. A handler either
+//! runs at once, or waits for other cores; the latter gets its own copy of the arguments.
 //!
 //! Invariant: a handler that runs at once holds the connection's output, so it must not look at its
 //! link; one that waits holds no borrow of the core across an await.
@@ -102,6 +102,7 @@ fn total(cores: &[CoreStats]) -> CoreStats {
 /// A batch of one call: the arguments of `whole`, run by another row.
 fn batch_of(command: &'static Command, whole: &Batch) -> Batch {
     let mut batch = Batch::new(whole.conditions);
+    batch.is_part = true;
     let args = whole.args(0);
     batch.push(command, whole.calls[0].statistics, &args, 0..args.len(), (0, 0));
     batch
@@ -124,7 +125,7 @@ async fn run_on(
         };
     }
     match batch.replies.encoded().strip_prefix(b"-") {
-        Some(error) => Err(CmdError::owned(String::from_utf8_lossy(error).trim_end())),
+        Some(error) => Err(CmdError::owned(error.trim_ascii_end())),
         None => Ok(std::mem::take(&mut batch.replies)),
     }
 }

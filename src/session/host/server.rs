@@ -31,11 +31,9 @@ pub const COMMANDS: &[HostCommand] = &[
         HostRun::Later(info),
     ),
     host(
-        cmd("LOLWUT", Arity::AtLeast(1), Group::Server).flags(Flags::FAST).acl(&["read"]).doc(
-            "Draws a picture and names the version.",
-            "5.0.0",
-            "O(1)",
-        ),
+        cmd("LOLWUT", Arity::AtLeast(1), Group::Server)
+            .flags(Flags::READONLY.and(Flags::FAST))
+            .doc("Draws a picture and names the version.", "5.0.0", "O(1)"),
         HostRun::Now(lolwut),
     ),
     host(

@@ -65,6 +65,20 @@ impl Model {
         self.changes.push((self.selected as u16, key.to_owned(), event));
     }
 
+    fn put(&mut self, key: &str, kept: Kept, event: &'static str) {
+        self.databases[self.selected].insert(key.to_owned(), kept);
+        self.changed(key, event);
+    }
+
+    /// Changes a key if it can be seen.
+    fn change(&mut self, key: &str, event: &'static str, change: impl FnOnce(&mut Kept)) {
+        self.expire(key);
+        if let Some(kept) = self.databases[self.selected].get_mut(key) {
+            change(kept);
+            self.changed(key, event);
+        }
+    }
+
     fn get(&self, key: &str) -> Option<&Kept> {
         self.databases[self.selected].get(key).filter(|kept| self.is_live(kept))
     }
@@ -130,26 +144,20 @@ fn apply(db: &mut Db, model: &mut Model, step: Step) {
             let rule = expiry.map_or(Expiry::Never, Expiry::At);
             db.write(Key::new(name.as_bytes())).set(Value::Raw(&value), rule, SET);
             model.expire(&name);
-            model.databases[model.selected].insert(name.clone(), Kept { value, expiry });
-            model.changed(&name, "set");
+            model.put(&name, Kept { value, expiry }, "set");
         }
         Step::SetKeeping(name, value) => {
             db.write(Key::new(name.as_bytes())).set(Value::Raw(&value), Expiry::Keep, SET);
             model.expire(&name);
             let expiry = model.get(&name).and_then(|kept| kept.expiry);
-            model.databases[model.selected].insert(name.clone(), Kept { value, expiry });
-            model.changed(&name, "set");
+            model.put(&name, Kept { value, expiry }, "set");
         }
         Step::Append(name, value) => {
             let mut guard = db.write(Key::new(name.as_bytes()));
             if guard.exists() {
                 guard.edit(Event::string("append"), |entry| entry.append(&value));
             }
-            model.expire(&name);
-            if let Some(kept) = model.databases[model.selected].get_mut(&name) {
-                kept.value.extend(value);
-                model.changed(&name, "append");
-            }
+            model.change(&name, "append", |kept| kept.value.extend(value));
         }
         Step::Expire(name, delay) => {
             let expiry = delay.map(|delay| db.now() + delay);
@@ -157,11 +165,7 @@ fn apply(db: &mut Db, model: &mut Model, step: Step) {
             if guard.exists() {
                 guard.set_expiry(expiry, Event::EXPIRE);
             }
-            model.expire(&name);
-            if let Some(kept) = model.databases[model.selected].get_mut(&name) {
-                kept.expiry = expiry;
-                model.changed(&name, "expire");
-            }
+            model.change(&name, "expire", |kept| kept.expiry = expiry);
         }
         Step::Remove(name) => {
             let removed = db.write(Key::new(name.as_bytes())).remove(Event::DEL);
@@ -176,23 +180,15 @@ fn apply(db: &mut Db, model: &mut Model, step: Step) {
             assert_eq!(found, model.get(&name).is_some());
             model.expire(&name);
         }
-        Step::Copy(from, to, database) => {
-            let carried = db.peek(Key::new(from.as_bytes())).map(Carried::copied);
-            let kept = model.get(&from).cloned();
-            model.expire(&from);
-            db.settle();
-            if let Some(carried) = carried {
-                let event = Event::generic("copy_to");
-                db.in_database(database, |db| {
-                    db.write(Key::new(to.as_bytes())).put(&carried, event)
-                });
-                let selected = std::mem::replace(&mut model.selected, database);
-                model.expire(&to);
-                model.databases[database].insert(to.clone(), kept.expect("both saw the source"));
-                model.changed(&to, "copy_to");
-                model.selected = selected;
-            }
-        }
+        other => apply_to_databases(db, model, other),
+    }
+    db.settle();
+}
+
+/// The steps that concern more than one key of the selected database.
+fn apply_to_databases(db: &mut Db, model: &mut Model, step: Step) {
+    match step {
+        Step::Copy(from, to, database) => copy(db, model, &from, &to, database),
         Step::Advance(by) => {
             db.set_now(db.now() + by);
             model.now += by;
@@ -218,8 +214,24 @@ fn apply(db: &mut Db, model: &mut Model, step: Step) {
         Step::FreeSome(count) => {
             db.free_some(count);
         }
+        _ => unreachable!("concerns one key"),
     }
+}
+
+fn copy(db: &mut Db, model: &mut Model, from: &str, to: &str, database: usize) {
+    let carried = db.peek(Key::new(from.as_bytes())).map(Carried::copied);
+    let kept = model.get(from).cloned();
     db.settle();
+    model.expire(from);
+    assert_eq!(carried.is_some(), kept.is_some());
+    if let (Some(carried), Some(kept)) = (carried, kept) {
+        let event = Event::generic("copy_to");
+        db.in_database(database, |db| db.write(Key::new(to.as_bytes())).put(&carried, event));
+        let selected = std::mem::replace(&mut model.selected, database);
+        model.expire(to);
+        model.put(to, kept, "copy_to");
+        model.selected = selected;
+    }
 }
 
 fn sweep_both(db: &mut Db, model: &mut Model) {

@@ -190,19 +190,19 @@ fn sizes_are_those_of_the_design() {
     let memory = |key: usize, value: usize, expiry| {
         Entry::new(&pattern(key, 1), Value::Raw(&pattern(value, 2)), expiry).view().memory()
     };
-    assert_eq!(memory(16, 16, None), 48);
+    assert_eq!(memory(16, 16, None), 40);
     assert_eq!(memory(16, 16, Some(1)), 48);
     assert_eq!(memory(10, 0, None), 16);
-    assert_eq!(Entry::new(b"counter", Value::Int(1), None).view().memory(), 32);
+    assert_eq!(Entry::new(b"counter", Value::Int(1), None).view().memory(), 24);
     assert_eq!(size_of::<Option<Entry>>(), 8);
 }
 
 #[test]
 fn classes_are_the_allocators_blocks() {
     let expected = [
-        (1, 16),
+        (1, 8),
         (16, 16),
-        (17, 32),
+        (17, 24),
         (64, 64),
         (65, 80),
         (112, 112),

@@ -60,9 +60,9 @@ proptest! {
     }
 
     #[test]
-    fn lopsided(a in proptest::collection::vec(0u8..3, 0..300), b in proptest::collection::vec(0u8..3, 0..10)) {
-        check(&a, &b);
-        check(&b, &a);
+    fn lopsided(a in "[abc]{0,300}", b in "[abc]{0,10}") {
+        check(a.as_bytes(), b.as_bytes());
+        check(b.as_bytes(), a.as_bytes());
     }
 }
 

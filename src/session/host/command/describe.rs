@@ -9,7 +9,8 @@ use crate::resp::out::Out;
 use crate::session::docs::{self, Argument, Docs, Kind};
 use crate::session::table::{Entry, Table};
 
-/// Answers about the commands named behind the subcommand, or about all; unknown names are left out.
+/// Answers about the commands named behind the subcommand, or about all; unknown names are left
+/// out.
 pub fn docs(table: &Table, args: &Args<'_>, out: &mut Out) -> CmdResult {
     let asked: Vec<&Entry> = if args.len() == 2 {
         top_level(table).collect()

@@ -115,17 +115,21 @@ fn write_key_specs(entry: &Entry, out: &mut Out) {
     let notes = docs::find(entry.name).map_or(&[][..], |docs| docs.key_notes);
     out.set(keys.len());
     for (index, keys) in keys.iter().enumerate() {
-        let note = notes.get(index).filter(|note| !note.is_empty());
-        out.map(3 + usize::from(note.is_some()));
-        if let Some(note) = note {
-            out.bulk(b"notes");
-            out.bulk(note.as_bytes());
-        }
-        out.bulk(b"flags");
-        write_flags(access_names(keys.access()), out);
-        write_begin_search(keys, out);
-        write_find_keys(keys, out);
+        let note = notes.get(index).copied().filter(|note| !note.is_empty());
+        write_key_spec(keys, note, out);
     }
+}
+
+fn write_key_spec(keys: &Keys, note: Option<&str>, out: &mut Out) {
+    out.map(3 + usize::from(note.is_some()));
+    if let Some(note) = note {
+        out.bulk(b"notes");
+        out.bulk(note.as_bytes());
+    }
+    out.bulk(b"flags");
+    write_flags(access_names(keys.access()), out);
+    write_begin_search(keys, out);
+    write_find_keys(keys, out);
 }
 
 /// Opens `title`: a map of a type and of that type's fields, `fields` of which must follow.
@@ -192,7 +196,8 @@ struct LegacyRange {
 }
 
 impl LegacyRange {
-    /// The range of a single specification as it is; several are joined while they stand side by side.
+    /// The range of a single specification as it is; several are joined while they stand side by
+    /// side.
     fn of(keys: &[Keys]) -> LegacyRange {
         if let [only] = keys
             && let Some((first, last, step)) = fixed_range(only)
@@ -225,5 +230,63 @@ fn fixed_range(keys: &Keys) -> Option<(u8, i8, u8)> {
         Keys::At(index, _) => Some((index, index as i8, 1)),
         Keys::Range { first, last, step, .. } => Some((first, last, step)),
         Keys::Counted { .. } | Keys::After { .. } | Keys::Custom(..) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Types and numbers of a key specification, in the order in which they are written.
+    fn described(keys: &Keys) -> String {
+        let mut out = Out::default();
+        write_key_spec(keys, None, &mut out);
+        let text = String::from_utf8(out.to_vec()).expect("text");
+        let is_value = |line: &&str| !line.starts_with(['$', '*']);
+        text.lines().filter(is_value).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn key_specifications_have_the_numbers_of_redis() {
+        // ZUNION, XREAD, LCS and SORT, as Redis 7.0 describes them.
+        let access = Access::RO;
+        assert_eq!(
+            described(&Keys::Counted { count_at: 1, step: 1, access }),
+            "flags +RO begin_search type index spec index :1 \
+             find_keys type keynum spec keynumidx :0 firstkey :1 keystep :1",
+        );
+        let keyword = "STREAMS";
+        assert_eq!(
+            described(&Keys::After { keyword, from: 1, last: -1, step: 1, limit: 2, access }),
+            "flags +RO begin_search type keyword spec keyword STREAMS startfrom :1 \
+             find_keys type range spec lastkey :-1 keystep :1 limit :2",
+        );
+        assert_eq!(
+            described(&Keys::Range { first: 1, last: 2, step: 1, access }),
+            "flags +RO begin_search type index spec index :1 \
+             find_keys type range spec lastkey :1 keystep :1 limit :0",
+        );
+        assert_eq!(
+            described(&Keys::Custom(|_, _| {}, access)),
+            "flags +RO begin_search type unknown spec \
+             find_keys type unknown spec",
+        );
+    }
+
+    #[test]
+    fn neighbours_are_joined_into_one_range() {
+        let at = |index| Keys::At(index, Access::RO);
+        let range = |first, last, step, is_partial| LegacyRange { first, last, step, is_partial };
+        assert_eq!(LegacyRange::of(&[]), LegacyRange::default());
+        assert_eq!(LegacyRange::of(&[at(1)]), range(1, 1, 1, false));
+        assert_eq!(LegacyRange::of(&[at(1), at(2)]), range(1, 2, 1, false));
+        assert_eq!(LegacyRange::of(&[at(1), at(3)]), range(1, 1, 1, true));
+        let pairs = Keys::Range { first: 1, last: -1, step: 2, access: Access::OW };
+        assert_eq!(LegacyRange::of(&[pairs]), range(1, -1, 2, false));
+        let counted = Keys::Counted { count_at: 2, step: 1, access: Access::RO };
+        assert_eq!(LegacyRange::of(&[counted]), range(0, 0, 0, true));
+        assert_eq!(LegacyRange::of(&[at(1), counted]), range(1, 1, 1, true));
+        let incomplete = Keys::At(1, Access::RO.and(Access::INCOMPLETE));
+        assert_eq!(LegacyRange::of(&[incomplete]), range(1, 1, 1, true));
     }
 }
