@@ -3,13 +3,11 @@
 //! Invariant: the threads of a stage have all ended before the next stage begins, so no request of
 //! the run meets a key that is still being prepared.
 
-use std::num::NonZeroU64;
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use rustix::thread::{CpuSet, sched_setaffinity, set_current_timer_slack};
 
 use crate::cluster::Layout;
 use crate::connect::{Dialogue, Greeting, Target};
@@ -134,6 +132,7 @@ fn prepare(workers: &mut [Worker], plan: &Plan, options: &Options) -> Result<(),
             begin_ns: 0,
             end_ns: u64::MAX,
             rate: None,
+            cpu: None,
             intervals: None,
         };
         std::thread::scope(|scope| {
@@ -173,6 +172,7 @@ fn measure(
         for (index, worker) in workers.iter_mut().enumerate() {
             let share =
                 |requests: u64| requests / threads + u64::from((index as u64) < requests % threads);
+            let cpus = options.cpus.iter().cycle();
             let stage = Stage {
                 mix: &plan.mix,
                 order: Order::Drawn,
@@ -180,14 +180,10 @@ fn measure(
                 begin_ns,
                 end_ns,
                 rate: options.rate.map(|rate| (rate / threads as f64, options.arrivals)),
+                cpu: cpus.copied().nth(index),
                 intervals: Some((interval_ns, sender.clone())),
             };
-            let cpu = options.cpus.get(index % options.cpus.len().max(1)).copied();
-            let is_paced = options.rate.is_some();
-            handles.push(scope.spawn(move || {
-                settle_thread(cpu, is_paced)?;
-                worker.run(stage)
-            }));
+            handles.push(scope.spawn(move || worker.run(stage)));
         }
         drop(sender);
         let server_cpu = gather(&mut collector, receiver, begin_ns, clock, controls);
@@ -202,23 +198,6 @@ fn measure(
         unsent: endings.iter().map(|ending| ending.unsent).sum(),
     };
     Ok(collector.finish(options, plan, totals))
-}
-
-/// Pins the thread, and makes its timers exact where requests have due times.
-fn settle_thread(cpu: Option<usize>, is_paced: bool) -> Result<(), Failure> {
-    if let Some(cpu) = cpu {
-        let mut set = CpuSet::new();
-        if cpu >= CpuSet::MAX_CPU {
-            return Err(Failure::Usage(format!("there is no processor {cpu}")));
-        }
-        set.set(cpu);
-        sched_setaffinity(None, &set)
-            .map_err(Failure::system(format!("run on processor {cpu}")))?;
-    }
-    if is_paced {
-        set_current_timer_slack(NonZeroU64::new(1)).map_err(Failure::system("set timer slack"))?;
-    }
-    Ok(())
 }
 
 /// Receives intervals until all threads have ended. Returns the processor time in seconds that the

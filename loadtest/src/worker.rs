@@ -5,6 +5,7 @@
 //! its own; the clock is read once per batch of replies.
 
 use std::collections::VecDeque;
+use std::num::NonZeroU64;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
+use rustix::thread::{CpuSet, sched_setaffinity, set_current_timer_slack};
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::cluster::Layout;
@@ -43,6 +45,8 @@ pub struct Stage<'a> {
     pub end_ns: u64,
     /// Requests a second and their spread, in an open loop.
     pub rate: Option<(f64, Arrivals)>,
+    /// The processor to run on, if it matters.
+    pub cpu: Option<usize>,
     /// Length of an interval, and who gets them; nobody gets those of a preparation.
     pub intervals: Option<(u64, Sender<Interval>)>,
 }
@@ -99,12 +103,30 @@ impl<'a> Worker<'a> {
             connection.lane.rewind();
         }
         let stop = self.stop;
-        let result = EventLoop::new(self, stage).run();
+        let result = settle_thread(stage.cpu, stage.rate.is_some())
+            .and_then(|()| EventLoop::new(self, stage).run());
         if result.is_err() {
             stop.store(true, Ordering::Relaxed);
         }
         result
     }
+}
+
+/// Pins the thread, and makes its timers exact where requests have due times.
+fn settle_thread(cpu: Option<usize>, is_paced: bool) -> Result<(), Failure> {
+    if let Some(cpu) = cpu {
+        let mut set = CpuSet::new();
+        if cpu >= CpuSet::MAX_CPU {
+            return Err(Failure::Usage(format!("there is no processor {cpu}")));
+        }
+        set.set(cpu);
+        sched_setaffinity(None, &set)
+            .map_err(Failure::system(format!("run on processor {cpu}")))?;
+    }
+    if is_paced {
+        set_current_timer_slack(NonZeroU64::new(1)).map_err(Failure::system("set timer slack"))?;
+    }
+    Ok(())
 }
 
 /// The state of one stage.

@@ -92,8 +92,8 @@ fn a_closed_loop_sends_exactly_what_was_asked() {
     let json = redis.directory.join("result.json");
     let csv = redis.directory.join("result.csv");
     let text = succeed(&format!(
-        "-p {port} -n 20001 -P 7 --threads 2 --mix get=3,set=1 --preload -r 500 -q --json {} --csv {} \
-         --svg {}",
+        "-p {port} -n 20001 -P 7 --threads 2 --mix get=3,set=1 --preload -r 500 -q \
+         --json {} --csv {} --svg {}",
         json.display(),
         csv.display(),
         redis.directory.display()
@@ -156,6 +156,7 @@ fn an_error_reply_ends_the_run_unless_it_is_tolerated() {
     let port = redis.port;
     let load = format!("-p {port} -n 100 -q --command NOSUCH");
     fail(&load, "unknown command 'NOSUCH'");
+    fail(&format!("-p {port} --threads 2 --cpus 0,100000 -q"), "no processor 100000");
     let text = succeed(&format!("{load} --tolerate-errors"));
     assert!(text.contains("100 replies were errors"), "{text}");
 }
