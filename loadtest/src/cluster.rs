@@ -55,8 +55,8 @@ impl Layout {
         self.owners[slot as usize].into()
     }
 
-    /// Takes note of `error` if it is `MOVED slot address`, sent by the node `from`. Returns whether
-    /// it was.
+    /// Takes note of `error` if it is `MOVED slot address`, sent by the node `from`. Returns
+    /// whether it was.
     pub fn learn(&mut self, error: &[u8], from: usize) -> Result<bool, Failure> {
         let Some(rest) = error.strip_prefix(b"MOVED ") else { return Ok(false) };
         let text = String::from_utf8_lossy(rest);

@@ -91,8 +91,8 @@ impl Connection {
         Ok(true)
     }
 
-    /// Reads into `buffer`, behind the unfinished line of the last time. Returns the length of both,
-    /// or `None` if nothing came.
+    /// Reads into `buffer`, behind the unfinished line of the last time. Returns the length of
+    /// both, or `None` if nothing came.
     ///
     /// # Errors
     ///

@@ -1,5 +1,5 @@
-//! `loadtest`: loads a server that speaks Redis's protocol, measures latency and throughput, and can
-//! check every reply.
+//! `loadtest`: loads a server that speaks Redis's protocol, measures latency and throughput, and
+//! can check every reply.
 //!
 //! In reading order: `options` (what was asked), `run` (a whole run), `worker` (a thread's event
 //! loop), `workload` (makes requests, from `mix`, `keys`, `sizes` and `encode`), `connection` and

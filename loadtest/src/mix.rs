@@ -1,8 +1,8 @@
 //! Which commands a run sends, and how often each.
 //!
-//! Invariant: a [`Mix`] has at least one command, and every weight is above 0. Commands on different
-//! types use different keys (`key:`, `counter:`, `list:`, `set:`, `hash:`, `zset:`), so that any mix
-//! runs without type errors.
+//! Invariant: a [`Mix`] has at least one command, and every weight is above 0. Commands on
+//! different types use different keys (`key:`, `counter:`, `list:`, `set:`, `hash:`, `zset:`), so
+//! that any mix runs without type errors.
 
 use std::str::FromStr;
 
@@ -149,8 +149,9 @@ pub struct Typed {
 impl FromStr for Typed {
     type Err = String;
 
-    /// Reads a command in words, which may be quoted, with an optional `WEIGHT=` in front. `__key__`
-    /// and `__element__` stand for numbers, alone or inside a word; `__data__` for a value.
+    /// Reads a command in words, which may be quoted, with an optional `WEIGHT=` in front.
+    /// `__key__` and `__element__` stand for numbers, alone or inside a word; `__data__` for a
+    /// value.
     fn from_str(text: &str) -> Result<Self, String> {
         let (weight, command) = match text.split_once('=') {
             Some((digits, rest)) if weight(digits).is_ok() => (weight(digits)?, rest),

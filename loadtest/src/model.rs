@@ -1,7 +1,7 @@
 //! What the server must answer if it is right: the model of `--check`.
 //!
-//! One connection has one model and keys that no other connection touches, and the server executes a
-//! connection's requests in order. So the reply to each request is known when it is sent, however
+//! One connection has one model and keys that no other connection touches, and the server executes
+//! a connection's requests in order. So the reply to each request is known when it is sent, however
 //! long the pipeline. Invariant: [`Model::expect`] and [`Model::verify`] are called in the same
 //! order, once each per request. Absent: expiry and eviction; both would make a missing key right.
 

@@ -103,8 +103,8 @@ pub struct Options {
     #[arg(long, default_value_t = 1, help_heading = "Load")]
     pub seed: u64,
 
-    /// Commands and their weights, as in get=90,set=10: get set mget mset del incr lpush rpop lrange
-    /// sadd hset zadd ping [default: get]
+    /// Commands and their weights, as in get=90,set=10: get set mget mset del incr lpush rpop
+    /// lrange sadd hset zadd ping [default: get]
     #[arg(long, value_name = "NAME=WEIGHT", value_delimiter = ',', help_heading = "Commands")]
     pub mix: Vec<Weighted>,
     /// A command of your own, as in '5=SET key:__key__ __data__'; __key__, __element__ and __data__

@@ -1,10 +1,10 @@
 //! When requests are due in an open loop.
 //!
-//! The schedule does not wait for the server: a request that cannot be sent when it is due keeps its
-//! due time, and its latency is counted from there. That is what corrects for coordinated omission
-//! (G. Tene, "How NOT to Measure Latency", 2015): a stall shows in every request it delayed, not only
-//! in those that were in flight. Invariant: due times never decrease, and a backlog costs no memory,
-//! because it is the distance between the next due time and now.
+//! The schedule does not wait for the server: a request that cannot be sent when it is due keeps
+//! its due time, and its latency is counted from there. That is what corrects for coordinated
+//! omission (G. Tene, "How NOT to Measure Latency", 2015): a stall shows in every request it
+//! delayed, not only in those that were in flight. Invariant: due times never decrease, and a
+//! backlog costs no memory, because it is the distance between the next due time and now.
 
 use std::str::FromStr;
 

@@ -1,9 +1,9 @@
 //! Finds where replies end, without keeping them.
 //!
-//! Invariant: a [`ReplyReader`] holds numbers only, so it goes on in the middle of any reply, time is
-//! linear in the bytes, and a connection keeps at most one unfinished line. Push messages and
-//! attributes (RESP3 specification) are skipped and are no replies.
-//! Deliberately absent: values. `decode.rs` has them, for handshakes and for `--check`.
+//! Invariant: a [`ReplyReader`] holds numbers only, so it goes on in the middle of any reply, time
+//! is linear in the bytes, and a connection keeps at most one unfinished line. Push messages and
+//! attributes (RESP3 specification) are skipped and are no replies. Deliberately absent: values.
+//! `decode.rs` has them, for handshakes and for `--check`.
 
 /// A header line longer than this is not RESP; error texts are far shorter.
 pub const LINE_MAX: usize = 64 << 10;

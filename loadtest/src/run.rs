@@ -3,13 +3,11 @@
 //! Invariant: the threads of a stage have all ended before the next stage begins, so no request of
 //! the run meets a key that is still being prepared.
 
-use std::num::NonZeroU64;
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use rustix::thread::{CpuSet, sched_setaffinity, set_current_timer_slack};
 
 use crate::cluster::Layout;
 use crate::connect::{Dialogue, Greeting, Target};
@@ -47,6 +45,7 @@ pub fn run(options: &Options) -> Result<Report, Failure> {
         true => Layout::read(&control.ask(&["CLUSTER", "SLOTS"])?, &options.host)?,
         false => Layout::single(target.name()),
     };
+    let mut controls = open_controls(&layout, &target, &greeting)?;
     let clock = Clock::start();
     let stop = AtomicBool::new(false);
     let connections = connect_all(&plan, options.threads, &layout, target, &greeting)?;
@@ -56,7 +55,7 @@ pub fn run(options: &Options) -> Result<Report, Failure> {
         workers.push(Worker::new(&plan, clock, &stop, seed, connections, layout.clone())?);
     }
     prepare(&mut workers, &plan, options)?;
-    measure(&mut workers, &plan, options, clock, &mut control)
+    measure(&mut workers, &plan, options, clock, &mut controls)
 }
 
 /// Raises the limit on open files, if the connections need it and the system allows it.
@@ -133,6 +132,7 @@ fn prepare(workers: &mut [Worker], plan: &Plan, options: &Options) -> Result<(),
             begin_ns: 0,
             end_ns: u64::MAX,
             rate: None,
+            cpu: None,
             intervals: None,
         };
         std::thread::scope(|scope| {
@@ -154,7 +154,7 @@ fn measure(
     plan: &Plan,
     options: &Options,
     clock: Clock,
-    control: &mut Dialogue,
+    controls: &mut [Dialogue],
 ) -> Result<Report, Failure> {
     let (sender, receiver) = channel();
     let interval = INTERVAL.min(options.duration / 10).max(Duration::from_millis(10));
@@ -172,6 +172,7 @@ fn measure(
         for (index, worker) in workers.iter_mut().enumerate() {
             let share =
                 |requests: u64| requests / threads + u64::from((index as u64) < requests % threads);
+            let cpus = options.cpus.iter().cycle();
             let stage = Stage {
                 mix: &plan.mix,
                 order: Order::Drawn,
@@ -179,17 +180,13 @@ fn measure(
                 begin_ns,
                 end_ns,
                 rate: options.rate.map(|rate| (rate / threads as f64, options.arrivals)),
+                cpu: cpus.copied().nth(index),
                 intervals: Some((interval_ns, sender.clone())),
             };
-            let cpu = options.cpus.get(index % options.cpus.len().max(1)).copied();
-            let is_paced = options.rate.is_some();
-            handles.push(scope.spawn(move || {
-                settle_thread(cpu, is_paced)?;
-                worker.run(stage)
-            }));
+            handles.push(scope.spawn(move || worker.run(stage)));
         }
         drop(sender);
-        let server_cpu = gather(&mut collector, receiver, begin_ns, clock, control);
+        let server_cpu = gather(&mut collector, receiver, begin_ns, clock, controls);
         let endings = first_failure(handles.into_iter().map(join).collect());
         endings.map(|endings| (endings, server_cpu))
     })?;
@@ -203,23 +200,6 @@ fn measure(
     Ok(collector.finish(options, plan, totals))
 }
 
-/// Pins the thread, and makes its timers exact where requests have due times.
-fn settle_thread(cpu: Option<usize>, is_paced: bool) -> Result<(), Failure> {
-    if let Some(cpu) = cpu {
-        let mut set = CpuSet::new();
-        if cpu >= CpuSet::MAX_CPU {
-            return Err(Failure::Usage(format!("there is no processor {cpu}")));
-        }
-        set.set(cpu);
-        sched_setaffinity(None, &set)
-            .map_err(Failure::system(format!("run on processor {cpu}")))?;
-    }
-    if is_paced {
-        set_current_timer_slack(NonZeroU64::new(1)).map_err(Failure::system("set timer slack"))?;
-    }
-    Ok(())
-}
-
 /// Receives intervals until all threads have ended. Returns the processor time in seconds that the
 /// server used since the warm-up, if it tells.
 fn gather(
@@ -227,29 +207,57 @@ fn gather(
     intervals: Receiver<Interval>,
     begin_ns: u64,
     clock: Clock,
-    control: &mut Dialogue,
+    controls: &mut [Dialogue],
 ) -> Option<f64> {
-    // No thread sends before the warm-up is over, except by ending: then the channel closes.
+    // Before the warm-up is over no thread delivers anything, but all may fail.
     let warmup = Duration::from_nanos(begin_ns.saturating_sub(clock.now_ns()));
     if let Ok(interval) = intervals.recv_timeout(warmup) {
         collector.take(interval);
     }
-    let before = server_cpu_seconds(control);
+    let before = server_cpu_seconds(controls);
     for interval in intervals {
         collector.take(interval);
     }
-    Some(server_cpu_seconds(control)? - before?)
+    Some(server_cpu_seconds(controls)? - before?)
 }
 
-/// Asks the server how much processor time it has used.
-fn server_cpu_seconds(control: &mut Dialogue) -> Option<f64> {
-    let reply = control.ask(&["INFO", "cpu"]).ok()?;
-    let text = reply.as_str()?;
-    let field = |name: &str| {
-        let value = text.lines().find_map(|line| line.strip_prefix(name))?;
-        value.trim().parse::<f64>().ok()
-    };
-    Some(field("used_cpu_user:")? + field("used_cpu_sys:")?)
+/// Opens a dialogue with each server process, by way of which it tells its processor time. Several
+/// nodes may be one process.
+fn open_controls(
+    layout: &Layout,
+    target: &Target,
+    greeting: &Greeting,
+) -> Result<Vec<Dialogue>, Failure> {
+    let mut controls: Vec<Dialogue> = Vec::new();
+    let mut processes: Vec<Option<String>> = Vec::new();
+    for name in layout.nodes() {
+        let target = if layout.nodes().len() == 1 { target.clone() } else { Target::tcp(name)? };
+        let mut control = Dialogue::open(&target, greeting)?;
+        let process = info(&mut control, "server", "run_id:");
+        if process.is_none() || !processes.contains(&process) {
+            processes.push(process);
+            controls.push(control);
+        }
+    }
+    Ok(controls)
+}
+
+/// Asks the servers how much processor time they have used, together.
+fn server_cpu_seconds(controls: &mut [Dialogue]) -> Option<f64> {
+    let mut sum = 0.0;
+    for control in controls {
+        for name in ["used_cpu_user:", "used_cpu_sys:"] {
+            sum += info(control, "cpu", name)?.parse::<f64>().ok()?;
+        }
+    }
+    Some(sum)
+}
+
+/// Returns a field of INFO, if the server has it.
+fn info(control: &mut Dialogue, section: &str, field: &str) -> Option<String> {
+    let reply = control.ask(&["INFO", section]).ok()?;
+    let value = reply.as_str()?.lines().find_map(|line| line.strip_prefix(field))?;
+    Some(value.trim().to_string())
 }
 
 /// Returns the endings, or the failure that came first in the order of the threads.

@@ -5,6 +5,7 @@
 //! its own; the clock is read once per batch of replies.
 
 use std::collections::VecDeque;
+use std::num::NonZeroU64;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
+use rustix::thread::{CpuSet, sched_setaffinity, set_current_timer_slack};
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::cluster::Layout;
@@ -43,6 +45,8 @@ pub struct Stage<'a> {
     pub end_ns: u64,
     /// Requests a second and their spread, in an open loop.
     pub rate: Option<(f64, Arrivals)>,
+    /// The processor to run on, if it matters.
+    pub cpu: Option<usize>,
     /// Length of an interval, and who gets them; nobody gets those of a preparation.
     pub intervals: Option<(u64, Sender<Interval>)>,
 }
@@ -99,12 +103,30 @@ impl<'a> Worker<'a> {
             connection.lane.rewind();
         }
         let stop = self.stop;
-        let result = EventLoop::new(self, stage).run();
+        let result = settle_thread(stage.cpu, stage.rate.is_some())
+            .and_then(|()| EventLoop::new(self, stage).run());
         if result.is_err() {
             stop.store(true, Ordering::Relaxed);
         }
         result
     }
+}
+
+/// Pins the thread, and makes its timers exact where requests have due times.
+fn settle_thread(cpu: Option<usize>, is_paced: bool) -> Result<(), Failure> {
+    if let Some(cpu) = cpu {
+        let mut set = CpuSet::new();
+        if cpu >= CpuSet::MAX_CPU {
+            return Err(Failure::Usage(format!("there is no processor {cpu}")));
+        }
+        set.set(cpu);
+        sched_setaffinity(None, &set)
+            .map_err(Failure::system(format!("run on processor {cpu}")))?;
+    }
+    if is_paced {
+        set_current_timer_slack(NonZeroU64::new(1)).map_err(Failure::system("set timer slack"))?;
+    }
+    Ok(())
 }
 
 /// The state of one stage.
@@ -120,6 +142,8 @@ struct EventLoop<'a, 'w> {
     unwritten: Vec<usize>,
     requests_left: u64,
     end_ns: u64,
+    /// Open loop: whether what was due before the end has had its last chance.
+    has_ended: bool,
     in_flight: u64,
     buffer: Vec<u8>,
     range_last: u64,
@@ -149,6 +173,7 @@ impl<'a, 'w> EventLoop<'a, 'w> {
             unwritten: Vec::with_capacity(count),
             requests_left: stage.requests,
             end_ns: stage.end_ns,
+            has_ended: false,
             in_flight: 0,
             buffer: vec![0; BUFFER_LEN],
             range_last: plan.shape.range_last,
@@ -172,7 +197,7 @@ impl<'a, 'w> EventLoop<'a, 'w> {
         loop {
             let boundary_ns = self.turn(now_ns)?;
             self.send_due(now_ns)?;
-            if self.is_over(now_ns) || self.worker.stop.load(Ordering::Relaxed) {
+            if self.is_over() || self.worker.stop.load(Ordering::Relaxed) {
                 break;
             }
             let ready = self.wait(&mut events, now_ns, boundary_ns)?;
@@ -229,18 +254,18 @@ impl<'a, 'w> EventLoop<'a, 'w> {
         Ok(())
     }
 
-    fn is_over(&self, now_ns: u64) -> bool {
-        let sends_no_more = self.pace.is_none() || !self.may_send(now_ns);
+    fn is_over(&self) -> bool {
+        let sends_no_more = self.pace.is_none() || self.has_ended || self.requests_left == 0;
         self.in_flight == 0 && sends_no_more
-    }
-
-    fn may_send(&self, now_ns: u64) -> bool {
-        now_ns < self.end_ns && self.requests_left > 0
     }
 
     fn wait(&self, events: &mut [Event], now_ns: u64, boundary_ns: u64) -> Result<usize, Failure> {
         let mut until_ns = boundary_ns.min(self.sweep_ns);
-        if let (Some(pace), false) = (&self.pace, self.ready.is_empty()) {
+        if now_ns < self.end_ns {
+            until_ns = until_ns.min(self.end_ns);
+        }
+        let has_room = !self.ready.is_empty() && !self.has_ended;
+        if let (Some(pace), true) = (&self.pace, has_room) {
             until_ns = until_ns.min(pace.next_ns());
         }
         let wait = Duration::from_nanos(until_ns.saturating_sub(now_ns));
@@ -256,7 +281,7 @@ impl<'a, 'w> EventLoop<'a, 'w> {
     /// Closed loop: sends the connection's next batch, if there is one.
     #[inline]
     fn refill(&mut self, id: usize, now_ns: u64) -> Result<(), Failure> {
-        if !self.may_send(now_ns) {
+        if now_ns >= self.end_ns {
             return Ok(());
         }
         let batch = self.requests_left.min(self.worker.plan.pipeline as u64);
@@ -271,9 +296,9 @@ impl<'a, 'w> EventLoop<'a, 'w> {
     /// Open loop: sends what is due by now, as far as pipelines have room.
     #[inline]
     fn send_due(&mut self, now_ns: u64) -> Result<(), Failure> {
-        while let Some(pace) = &self.pace {
+        while let (Some(pace), false) = (&self.pace, self.has_ended) {
             let due_ns = pace.next_ns();
-            if due_ns > now_ns || due_ns >= self.end_ns || !self.may_send(now_ns) {
+            if due_ns > now_ns || due_ns >= self.end_ns || self.requests_left == 0 {
                 break;
             }
             let Some(id) = self.ready.pop_front() else { break };
@@ -288,6 +313,7 @@ impl<'a, 'w> EventLoop<'a, 'w> {
             self.is_ready[id] = false;
             self.make_ready(id);
         }
+        self.has_ended = now_ns >= self.end_ns;
         while let Some(id) = self.unwritten.pop() {
             self.write(id)?;
         }

@@ -17,6 +17,9 @@ use serde::Serialize;
 use crate::measure::{Counts, Interval};
 use crate::options::{Options, Plan};
 
+/// Progress is shown this often; intervals of short runs are shorter.
+const SHOW_SECONDS: f64 = 0.95;
+
 /// Everything that a run found.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
@@ -108,7 +111,8 @@ pub struct Totals {
 pub struct Collector {
     threads: usize,
     interval_seconds: f64,
-    shows_progress: bool,
+    /// When progress is next shown, in seconds; infinite if never.
+    next_show: f64,
     total: Counts,
     /// Intervals that not all threads have delivered, with how many have.
     pending: BTreeMap<usize, (usize, Histogram<u64>)>,
@@ -121,7 +125,7 @@ impl Collector {
         Collector {
             threads,
             interval_seconds: interval_ns as f64 / 1e9,
-            shows_progress,
+            next_show: if shows_progress { SHOW_SECONDS } else { f64::INFINITY },
             total: Counts::new(plan.mix.commands().len()),
             pending: BTreeMap::new(),
             moments: BTreeMap::new(),
@@ -156,17 +160,18 @@ impl Collector {
             max_us: us(1.0),
         };
         self.moments.insert(index, moment);
-        if self.shows_progress {
+        if end >= self.next_show {
             show(&moment);
+            self.next_show = end + SHOW_SECONDS;
         }
     }
 
     /// Returns the report of a run that ended well.
     pub fn finish(mut self, options: &Options, plan: &Plan, totals: Totals) -> Report {
-        if self.shows_progress && std::io::stderr().is_terminal() {
+        if self.next_show.is_finite() && std::io::stderr().is_terminal() {
             eprint!("\r\x1b[K");
         }
-        self.shows_progress = false;
+        self.next_show = f64::INFINITY;
         self.note_last(totals.seconds);
         let all = self.total.merged();
         let per_request = |seconds: f64| seconds * 1e6 / all.len().max(1) as f64;

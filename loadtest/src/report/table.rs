@@ -4,10 +4,14 @@ use std::fmt::Write;
 
 use super::{CommandReport, Report};
 
+const HEADER: &str = "command       requests   requests/s  mean µs      p50      p90      p99    \
+                      p99.9      max\n";
+
 /// Returns the report as a table, with a line about the load above and sums below.
 pub fn render(report: &Report) -> String {
     let mut text = headline(report);
-    text.push_str("\n\ncommand       requests   requests/s  mean µs      p50      p90      p99    p99.9      max\n");
+    text.push_str("\n\n");
+    text.push_str(HEADER);
     for command in &report.commands {
         text.push_str(&row(command));
     }
