@@ -107,8 +107,8 @@ pub struct Options {
     /// lrange sadd hset zadd ping [default: get]
     #[arg(long, value_name = "NAME=WEIGHT", value_delimiter = ',', help_heading = "Commands")]
     pub mix: Vec<Weighted>,
-    /// A command of your own, as in '5=SET key:__key__ __data__'; __key__, __element__ and __data__
-    /// are drawn anew for each request
+    /// A command of your own, as in '5=SET key:__key__ __data__'; __key__, __element__ and
+    /// __data__ are drawn anew for each request
     #[arg(long, value_name = "[WEIGHT=]WORDS", help_heading = "Commands")]
     pub command: Vec<Typed>,
     /// Number of different keys
