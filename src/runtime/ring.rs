@@ -122,8 +122,7 @@ impl Ring {
                 unsafe { queue.push(&entry) }.expect("there is room");
             }
         }
-        // A plain submit does not run deferred work; asking for events, even none, does.
-        let entered = if want == 0 { self.get_events() } else { self.uring.submit_and_wait(want) };
+        let entered = self.get_events(want);
         match entered {
             Ok(_) => Ok(()),
             Err(error) if is_transient(&error) => Ok(()),
@@ -131,11 +130,17 @@ impl Ring {
         }
     }
 
-    fn get_events(&mut self) -> io::Result<usize> {
+    /// Submits and waits for `want` completions. A plain submit would not run deferred work; asking
+    /// for events, even none, does. Sleeping here is no waiting for a disk, which the kernel would
+    /// keep books on.
+    fn get_events(&mut self, want: usize) -> io::Result<usize> {
         const GETEVENTS: u32 = 1;
+        const NO_IOWAIT: u32 = 1 << 7;
+        let flags = if self.uring.params().is_feature_no_iowait() { NO_IOWAIT } else { 0 };
         let pending = self.uring.submission().len() as u32;
+        let submitter = self.uring.submitter();
         // SAFETY: no argument is passed, so none can dangle.
-        unsafe { self.uring.submitter().enter::<libc::sigset_t>(pending, 0, GETEVENTS, None) }
+        unsafe { submitter.enter::<libc::sigset_t>(pending, want as u32, GETEVENTS | flags, None) }
     }
 
     /// True if completions wait to be taken.
