@@ -17,7 +17,7 @@ use std::task::Poll;
 
 use super::hop::Hop;
 use super::shards::Shards;
-use crate::base::probe::{Mutation, mutated, took_effect};
+use crate::base::probe::{self, Mutation, mutated, took_effect};
 use crate::shard::locks::{Claim, TransactionId};
 use crate::shard::message::{Batch, CoreId, Request, Response, Schedule, Task};
 
@@ -57,7 +57,9 @@ pub async fn hold<'s>(
                 if mutated(Mutation::RetryForgetsShard) {
                     held.cores.pop();
                 }
-                if !mutated(Mutation::RetryReusesId) {
+                if mutated(Mutation::RetryReusesId) {
+                    probe::let_others_run().await;
+                } else {
                     id = shards.next_id();
                 }
             }
