@@ -23,6 +23,8 @@ pub enum Mutation {
     WorkBeforeGrants,
     /// A refused coordinator tries again under the same id.
     RetryReusesId,
+    /// A refused coordinator's next id is larger by one and no more.
+    RetryStepsByOne,
     /// Claims on the whole shard and claims on keys do not see each other.
     WholeShardIgnored,
     /// A shard grants and does not say so.

@@ -31,6 +31,9 @@ pub struct Shards {
     clock: Rc<dyn Clock>,
 }
 
+/// A refused transaction's id leaps ahead by less than two to the power of this.
+const LEAP_BITS_MAX: u32 = 16;
+
 /// Who gets the answer to a request.
 #[derive(Clone, Copy)]
 pub struct Asker {
@@ -89,6 +92,17 @@ impl Shards {
     /// A fresh id for a transaction of this core.
     pub(super) fn next_id(&self) -> TransactionId {
         self.locks.borrow_mut().next_id()
+    }
+
+    /// An id for a transaction that was refused so often. It leaps ahead by a random step whose
+    /// range doubles each time: with equal steps several coordinators could refuse one another in
+    /// turn for ever.
+    pub(super) fn next_id_after(&self, refusals: u32) -> TransactionId {
+        let range = if mutated(Mutation::RetryStepsByOne) { 0 } else { refusals };
+        let leap = self.db.borrow().random_below(1 << range.min(LEAP_BITS_MAX));
+        let mut locks = self.locks.borrow_mut();
+        locks.advance(leap);
+        locks.next_id()
     }
 
     /// Takes note of another core's clock.

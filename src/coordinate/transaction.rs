@@ -39,7 +39,7 @@ pub async fn hold<'s>(
     cores: &[CoreId],
     part: impl Fn(usize) -> (Claim, Task),
 ) -> (Held<'s>, Vec<Response>) {
-    let mut id = shards.next_id();
+    let (mut id, mut refusals) = (shards.next_id(), 0);
     loop {
         let mut held = Held { shards, id, cores: cores.to_vec() };
         let schedule = |(index, core): (usize, &CoreId)| {
@@ -60,7 +60,8 @@ pub async fn hold<'s>(
                 if mutated(Mutation::RetryReusesId) {
                     probe::let_others_run().await;
                 } else {
-                    id = shards.next_id();
+                    refusals += 1;
+                    id = shards.next_id_after(refusals);
                 }
             }
         }

@@ -225,6 +225,11 @@ impl<T> Locks<T> {
         TransactionId { clock: self.clock, core: self.core }
     }
 
+    /// Moves the clock on by `steps`.
+    pub fn advance(&mut self, steps: u64) {
+        self.clock += steps;
+    }
+
     /// Takes note of another core's clock.
     pub fn observe(&mut self, clock: u64) {
         self.clock = self.clock.max(clock);

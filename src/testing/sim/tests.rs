@@ -6,7 +6,7 @@ use super::*;
 use crate::base::probe::set_mutation;
 
 /// Seeds of an ordinary test run; `make sim` runs more.
-const SEEDS: u64 = 3_000;
+const SEEDS: u64 = 20_000;
 /// Within so many seeds each mutation must be caught.
 const CATCH_WITHIN: u64 = 10_000;
 
@@ -63,6 +63,7 @@ fn every_mutation_is_caught() {
         Mutation::RetryForgetsShard,
         Mutation::WorkBeforeGrants,
         Mutation::RetryReusesId,
+        Mutation::RetryStepsByOne,
         Mutation::WholeShardIgnored,
         Mutation::GrantLost,
         Mutation::LateAnswer,
