@@ -401,7 +401,8 @@ impl Session {
         ran
     }
 
-    /// True if no gate, pause, claim, reply mode or wave stands between this client and its commands.
+    /// True if no gate, pause, claim, reply mode or wave stands between this client and its
+    /// commands.
     #[inline]
     fn is_ordinary(&self) -> bool {
         self.wave.is_none()
