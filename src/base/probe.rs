@@ -21,9 +21,7 @@ pub enum Mutation {
     RetryForgetsShard,
     /// The work is sent before every shard has granted.
     WorkBeforeGrants,
-    /// A refused coordinator tries again under the same id.
-    RetryReusesId,
-    /// A refused coordinator's next id is larger by one and no more.
+    /// A refused coordinator takes a new id each time, larger by one and no more.
     RetryStepsByOne,
     /// Claims on the whole shard and claims on keys do not see each other.
     WholeShardIgnored,
@@ -53,18 +51,12 @@ pub const fn mutated(_: Mutation) -> bool {
 #[inline(always)]
 pub fn took_effect<'a>(_: impl Iterator<Item = &'a [u8]>) {}
 
-/// Keeps a fault that never ends from being a loop that nobody can interrupt.
-#[cfg(not(test))]
-pub async fn let_others_run() {}
-
 #[cfg(test)]
-pub use in_tests::{Effect, let_others_run, mutated, set_mutation, take_effects, took_effect};
+pub use in_tests::{Effect, mutated, set_mutation, take_effects, took_effect};
 
 #[cfg(test)]
 mod in_tests {
     use std::cell::{Cell, RefCell};
-    use std::future::poll_fn;
-    use std::task::Poll;
 
     use super::Mutation;
 
@@ -84,19 +76,6 @@ mod in_tests {
     /// True if the running test wants this fault.
     pub fn mutated(mutation: Mutation) -> bool {
         MUTATION.get() == Some(mutation)
-    }
-
-    /// Suspends once.
-    pub async fn let_others_run() {
-        let mut ran = false;
-        poll_fn(|context| {
-            if std::mem::replace(&mut ran, true) {
-                return Poll::Ready(());
-            }
-            context.waker().wake_by_ref();
-            Poll::Pending
-        })
-        .await;
     }
 
     /// A command takes effect now; its words are the client's.

@@ -2,8 +2,8 @@
 //! written.
 //!
 //! Claims go out to all shards at once under one id. A shard that has granted a later conflicting
-//! claim, or queued one, refuses; then all are given up and asked for again under a larger id. When
-//! all are granted the transaction has its instant: nobody else can touch what it claimed. It sends
+//! claim, or queued one, refuses; then all are given up and asked for again, sooner or later under a
+//! larger id. When all are granted the transaction has its instant: nobody else can touch what it claimed. It sends
 //! the writes in one go, and each shard drops its claim when it ran them.
 //!
 //! Invariant: whoever stops waiting, by an error, a panic or because its connection is gone, gives
@@ -13,11 +13,11 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 use super::hop::Hop;
 use super::shards::Shards;
-use crate::base::probe::{self, Mutation, mutated, took_effect};
+use crate::base::probe::{Mutation, mutated, took_effect};
 use crate::shard::locks::{Claim, TransactionId};
 use crate::shard::message::{Batch, CoreId, Request, Response, Schedule, Task};
 
@@ -46,47 +46,89 @@ pub async fn hold<'s>(
             let (claim, task) = part(index);
             (*core, Request::Schedule(Box::new(Schedule { id, claim, task })))
         };
-        let hops = shards.ask_each(cores.iter().enumerate().map(schedule).collect());
-        match all_granted(hops).await {
-            Ok(answers) => {
-                took_effect(whole.args(0).from(0));
-                return (held, answers);
-            }
-            Err(clock) => {
-                shards.observe(clock);
-                if mutated(Mutation::RetryForgetsShard) {
-                    held.cores.pop();
-                }
-                if mutated(Mutation::RetryReusesId) {
-                    probe::let_others_run().await;
-                } else {
-                    refusals += 1;
-                    id = shards.next_id_after(refusals);
-                }
-            }
+        let requests = cores.iter().enumerate().map(schedule).collect();
+        let mut asked = Asked::new(shards.ask_each(requests));
+        if asked.all_granted().await {
+            took_effect(whole.args(0).from(0));
+            return (held, asked.answers.into_iter().flatten().collect());
+        }
+        if mutated(Mutation::RetryForgetsShard) {
+            held.cores.pop();
+        }
+        drop(held);
+        asked.rest(shards).await;
+        refusals += 1;
+        if renews_id(refusals) {
+            id = shards.next_id_after(refusals);
         }
     }
 }
 
-/// Waits until every shard has granted; the clock of the first that refuses ends the wait.
-async fn all_granted(mut hops: Vec<Hop<'_>>) -> Result<Vec<Response>, u64> {
-    let mut answers: Vec<Option<Response>> = hops.iter().map(|_| None).collect();
-    poll_fn(|context| {
-        for (hop, answer) in hops.iter_mut().zip(&mut answers).filter(|(_, a)| a.is_none()) {
-            match Pin::new(hop).poll(context) {
-                Poll::Ready(Response::Refused(clock)) => return Poll::Ready(Err(clock)),
-                Poll::Ready(response) => *answer = Some(response),
-                Poll::Pending => {}
+/// True if the attempt after so many refusals gets a new id. New ids come ever more rarely: while
+/// all contenders keep theirs, the largest of them is refused by nobody and comes through, however
+/// slowly messages travel.
+fn renews_id(refusals: u32) -> bool {
+    mutated(Mutation::RetryStepsByOne)
+        || refusals.is_power_of_two()
+        || refusals.is_multiple_of(RENEWAL_REFUSALS_MAX)
+}
+
+/// Attempts under one id, at most, so that a transaction is not passed by for ever.
+const RENEWAL_REFUSALS_MAX: u32 = 64;
+
+/// One attempt: what was asked, and what is answered so far.
+struct Asked<'s> {
+    hops: Vec<Hop<'s>>,
+    answers: Vec<Option<Response>>,
+}
+
+impl<'s> Asked<'s> {
+    fn new(hops: Vec<Hop<'s>>) -> Asked<'s> {
+        Asked { answers: hops.iter().map(|_| None).collect(), hops }
+    }
+
+    /// Waits until every shard has granted (true) or one has refused (false).
+    async fn all_granted(&mut self) -> bool {
+        poll_fn(|context| {
+            self.poll(context);
+            let mut answers = self.answers.iter().flatten();
+            if answers.any(|answer| matches!(answer, Response::Refused(_))) {
+                return Poll::Ready(false);
+            }
+            let hurried = mutated(Mutation::WorkBeforeGrants)
+                && self.answers.iter().flatten().any(|answer| matches!(answer, Response::Granted));
+            if hurried || self.answers.iter().all(Option::is_some) {
+                return Poll::Ready(true);
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Waits for the shards that have not answered, now that the attempt is given up. Without that
+    /// a coordinator could make many attempts while the messages of one travel, and keep all others
+    /// from succeeding.
+    async fn rest(&mut self, shards: &Shards) {
+        poll_fn(|context| {
+            self.poll(context);
+            if self.answers.iter().all(Option::is_some) { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+        for answer in self.answers.iter().flatten() {
+            if let Response::Refused(clock) = answer {
+                shards.observe(*clock);
             }
         }
-        let hurried = mutated(Mutation::WorkBeforeGrants)
-            && answers.iter().flatten().any(|answer| matches!(answer, Response::Granted));
-        if answers.iter().all(Option::is_some) || hurried {
-            return Poll::Ready(Ok(answers.iter_mut().filter_map(Option::take).collect()));
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) {
+        let each = self.hops.iter_mut().zip(&mut self.answers);
+        for (hop, answer) in each.filter(|(_, answer)| answer.is_none()) {
+            if let Poll::Ready(response) = Pin::new(hop).poll(context) {
+                *answer = Some(response);
+            }
         }
-        Poll::Pending
-    })
-    .await
+    }
 }
 
 impl Held<'_> {

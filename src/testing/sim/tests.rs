@@ -62,7 +62,6 @@ fn every_mutation_is_caught() {
         Mutation::SingleIgnoresClaims,
         Mutation::RetryForgetsShard,
         Mutation::WorkBeforeGrants,
-        Mutation::RetryReusesId,
         Mutation::RetryStepsByOne,
         Mutation::WholeShardIgnored,
         Mutation::GrantLost,
