@@ -2,9 +2,9 @@
 //! written.
 //!
 //! Claims go out to all shards at once under one id. A shard that has granted a later conflicting
-//! claim, or queued one, refuses; then all are given up and asked for again, sooner or later under a
-//! larger id. When all are granted the transaction has its instant: nobody else can touch what it claimed. It sends
-//! the writes in one go, and each shard drops its claim when it ran them.
+//! claim, or queued one, refuses; then all are given up and asked for again, sooner or later under
+//! a larger id. When all are granted the transaction has its instant: nobody else can touch what it
+//! claimed. It sends the writes in one go, and each shard drops its claim when it ran them.
 //!
 //! Invariant: whoever stops waiting, by an error, a panic or because its connection is gone, gives
 //! up its claims through [`Held`]'s drop. Nothing is written before all is held, and between the
