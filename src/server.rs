@@ -3,26 +3,24 @@
 //! Invariant: nothing listens and nothing is written before the configuration is whole and the
 //! machine has been checked.
 
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal};
+use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use crate::base::hash;
 use crate::base::seams::Clock;
 use crate::base::time::Millis;
-use crate::config::settings::Cores;
+use crate::config::settings::{Cores, Supervised};
 use crate::config::{Config, command_line, file};
 use crate::limits;
 use crate::observe::log;
 use crate::runtime::clock::SystemClock;
 use crate::runtime::preflight::{self, Refusal};
-use crate::runtime::start;
+use crate::runtime::{listen, start};
 use crate::session::core::Identity;
-
-/// Descriptors beside those of clients: rings, listeners, files.
-const SPARE_FILES: u64 = 64;
-const FILES_PER_CORE: u64 = 16;
 
 /// Runs the server with the process's arguments.
 pub fn run() -> ExitCode {
@@ -62,7 +60,7 @@ fn serve(config: Config) -> Result<(), Refusal> {
     let features = preflight::check()?;
     let cpus = choose_cpus(&config)?;
     let config = Arc::new(fit_files(config, cpus.len()));
-    let listening = start::listen(&config, cpus.len())?;
+    let listening = listen::listen(&config, cpus.len())?;
     let addresses = listening.addresses.join(" ");
     let identity = Arc::new(identity(&config, cpus.len(), features.to_string(), &started));
     for warning in config.warnings() {
@@ -71,6 +69,9 @@ fn serve(config: Config) -> Result<(), Refusal> {
     let cores = start::start(&config, &identity, &cpus, listening)?;
     let _pid_file = PidFile::write(&config)?;
     announce(&config, &cpus, &addresses, &identity, &started);
+    if let Err(error) = tell_supervisor(&config) {
+        tracing::warn!(%error, "the supervisor could not be told that the server is ready");
+    }
     let ended = cores.wait().map_err(|error| Refusal(format!("a core failed: {error}")));
     tracing::info!("bye");
     ended
@@ -93,6 +94,28 @@ fn announce(
     tracing::info!("listening on {addresses}");
     let ready_ms = started.monotonic_nanos() / 1_000_000;
     tracing::info!(ready_ms, "ready to accept connections");
+}
+
+/// Tells systemd that the server is ready, by a datagram to `$NOTIFY_SOCKET` (sd_notify(3)); a name
+/// that begins with `@` is an abstract one.
+fn tell_supervisor(config: &Config) -> io::Result<()> {
+    match config.supervised {
+        Supervised::No => return Ok(()),
+        Supervised::Upstart => return Err(io::Error::other("upstart is not supported")),
+        Supervised::Systemd | Supervised::Auto => {}
+    }
+    let Some(name) = std::env::var_os("NOTIFY_SOCKET") else {
+        if config.supervised == Supervised::Auto {
+            return Ok(());
+        }
+        return Err(io::Error::other("NOTIFY_SOCKET is not set"));
+    };
+    let address = match name.as_bytes().strip_prefix(b"@") {
+        Some(name) => SocketAddr::from_abstract_name(name)?,
+        None => SocketAddr::from_pathname(&name)?,
+    };
+    let text = b"READY=1\nSTATUS=Ready to accept connections\n";
+    UnixDatagram::unbound()?.send_to_addr(text, &address).map(drop)
 }
 
 fn enter_directory(config: &Config) -> Result<(), Refusal> {
@@ -125,18 +148,16 @@ fn choose_cpus(config: &Config) -> Result<Vec<usize>, Refusal> {
 /// Raises the limit of open files to what `maxclients` needs, or lowers `maxclients` to what is
 /// granted.
 fn fit_files(config: Config, cores: usize) -> Config {
-    let own = SPARE_FILES + FILES_PER_CORE * cores as u64;
-    let wanted = u64::from(config.maxclients) + own;
-    let granted = preflight::raise_files(wanted);
-    if granted >= wanted {
-        return config;
+    match preflight::fit_clients(config.maxclients, cores) {
+        Ok(()) => config,
+        Err(fits) => {
+            tracing::warn!(
+                "maxclients is lowered to {fits}: the limit of open files cannot be raised \
+                 (ulimit -n)"
+            );
+            config.with_maxclients(fits)
+        }
     }
-    let fits = granted.saturating_sub(own).max(1);
-    tracing::warn!(
-        open_files = granted,
-        "maxclients is lowered to {fits}: the limit of open files cannot be raised (ulimit -n)"
-    );
-    config.with_maxclients(fits as u32)
 }
 
 fn identity(config: &Config, cores: usize, ring_features: String, clock: &SystemClock) -> Identity {
@@ -148,7 +169,6 @@ fn identity(config: &Config, cores: usize, ring_features: String, clock: &System
         run_id: run_id(),
         started,
         cores,
-        port: config.port,
         ring_features,
         config_file: path(config.file.as_deref()),
         executable: path(std::env::current_exe().ok().as_deref()),

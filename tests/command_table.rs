@@ -4,6 +4,8 @@
 //! subcommands, the wording of notes, and what changed since the Redis that is installed.
 //! Documentation is compared but for its sentences, for commands whose arguments did not change.
 
+#![expect(clippy::disallowed_methods, reason = "tests read files and the clock")]
+
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -4,6 +4,8 @@
 //! Skipped, with a line that says so, where no `redis-server` is installed or where the platform's
 //! `long double` is not the x87 format, since Redis then computes otherwise.
 
+#![expect(clippy::disallowed_methods, reason = "tests read files and the clock")]
+
 use shoal::base::extended::Extended;
 use shoal::base::num::parse_f64;
 use shoal::base::prng::Prng;

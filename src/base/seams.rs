@@ -4,6 +4,7 @@
 //! that somebody carries away, a socket is a pair of buffers. What cannot be data is a trait here.
 //! The simulator implements the same traits.
 
+use std::pin::Pin;
 use std::rc::Rc;
 
 /// The memory that received bytes lie in until they are consumed.
@@ -86,6 +87,15 @@ impl Drop for Source {
             home.give_back(*id);
         }
     }
+}
+
+/// Work that blocks, and what is to happen on the core when it is done.
+pub type BlockingWork = Box<dyn FnOnce() + Send>;
+
+/// A way off the core for work that would block it: file names, syncs, anything slow.
+pub trait Offload {
+    /// Runs `work` elsewhere; completes when it has run. A panic in it ends only it.
+    fn run(&self, work: BlockingWork) -> Pin<Box<dyn Future<Output = ()> + '_>>;
 }
 
 /// The machine's clocks. Request paths use the number that was read at the start of the turn.

@@ -200,7 +200,7 @@ fn exists(db: &Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
 }
 
 fn touch(db: &Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
-    count_keys(args, out, |position| db.read(args.key(position)).is_some());
+    count_keys(args, out, |position| db.read_and_touch(args.key(position)).is_some());
     Ok(())
 }
 

@@ -28,9 +28,9 @@ pub enum Kind {
     /// Names of bits. The wider of two overlapping names must come first. Unless `many`, one name
     /// only.
     Flags { named: &'static [(&'static str, u32)], many: bool },
-    /// Any bytes without NUL; paths for the most part. `unset_when_empty`: an empty text is the
-    /// absence of a value, and a rewritten file does not mention it.
-    Text { unset_when_empty: bool },
+    /// Any bytes, without NUL unless `binary`; paths for the most part. `unset_when_empty`: an
+    /// empty text is the absence of a value, and a rewritten file does not mention it.
+    Text { unset_when_empty: bool, binary: bool },
     /// A list with a grammar of its own. Unless `many`, it is one word.
     List { many: bool },
 }
@@ -65,7 +65,9 @@ impl Kind {
             Self::Switch if word.eq_ignore_ascii_case(b"no") => Ok(Value::Switch(false)),
             Self::Switch => Err("argument must be 'yes' or 'no'".into()),
             Self::Choice(names) => parse_choice(names, word).map(Value::Choice),
-            Self::Text { .. } if word.contains(&0) => Err("argument contains a NUL byte".into()),
+            Self::Text { binary: false, .. } if word.contains(&0) => {
+                Err("argument contains a NUL byte".into())
+            }
             Self::Text { .. } | Self::List { .. } | Self::Flags { .. } => {
                 Ok(Value::Text(word.to_vec()))
             }

@@ -265,8 +265,10 @@ impl Config {
         let defaults = Self::default();
         let reserved = PARAMETERS.iter().filter_map(|parameter| {
             let reason = parameter.reserved?;
-            let differs = parameter.get(self) != parameter.get(&defaults);
-            differs.then(|| format!("'{}' has no effect: {reason}", parameter.name))
+            let value = parameter.get(self);
+            let asks = value != parameter.get(&defaults)
+                && parameter.idle.is_none_or(|idle| value != idle.as_bytes());
+            asks.then(|| format!("'{}' has no effect: {reason}", parameter.name))
         });
         reserved.chain(self.directives.iter().map(Directive::warning)).collect()
     }

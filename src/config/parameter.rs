@@ -85,6 +85,8 @@ pub struct Parameter {
     pub may_stand_alone: bool,
     /// Why a value other than the default has no effect yet.
     pub reserved: Option<&'static str>,
+    /// The value of a reserved parameter that asks for nothing, beside its default.
+    pub idle: Option<&'static str>,
     pub(super) check: fn(&Value) -> Result<(), &'static str>,
     pub(super) slot: Slot,
 }
@@ -121,6 +123,7 @@ impl Parameter {
             accumulates: false,
             may_stand_alone: false,
             reserved: if let Slot::Reserved(reason) = slot { Some(reason) } else { None },
+            idle: None,
             check: |_| Ok(()),
             slot,
         }
@@ -169,6 +172,12 @@ impl Parameter {
     /// For a parameter that has a field although nothing acts on it yet.
     pub(super) const fn reserved(mut self, reason: &'static str) -> Self {
         self.reserved = Some(reason);
+        self
+    }
+
+    /// For a reserved parameter that can be switched off.
+    pub(super) const fn idle_at(mut self, value: &'static str) -> Self {
+        self.idle = Some(value);
         self
     }
 
@@ -289,12 +298,17 @@ pub(super) const fn one_of(
 
 /// A text, which may be empty.
 pub(super) const fn text(name: &'static str, default: &'static str, slot: Slot) -> Parameter {
-    Parameter::new(name, Kind::Text { unset_when_empty: false }, default, slot)
+    Parameter::new(name, Kind::Text { unset_when_empty: false, binary: false }, default, slot)
 }
 
 /// A text that is unset by default and when it is empty.
 pub(super) const fn optional(name: &'static str, slot: Slot) -> Parameter {
-    Parameter::new(name, Kind::Text { unset_when_empty: true }, "", slot)
+    Parameter::new(name, Kind::Text { unset_when_empty: true, binary: false }, "", slot)
+}
+
+/// A secret of any bytes, unset by default and when it is empty.
+pub(super) const fn secret(name: &'static str, slot: Slot) -> Parameter {
+    Parameter::new(name, Kind::Text { unset_when_empty: true, binary: true }, "", slot).sensitive()
 }
 
 /// A list with several words.

@@ -10,8 +10,8 @@ use super::checks;
 use super::kind::Kind;
 use super::lists;
 use super::parameter::{
-    Apply, Parameter, Slot, choice, field, integer, list, memory, one_of, optional, switch, text,
-    word,
+    Apply, Parameter, Slot, choice, field, integer, list, memory, one_of, optional, secret, switch,
+    text, word,
 };
 use super::settings::{LogLevel, MaxmemoryPolicy, Permission, Setting, Supervised, SyslogFacility};
 
@@ -26,6 +26,16 @@ const MEBIBYTE: i128 = 1 << 20;
 const NO_PERSISTENCE: &str = "persistence is not available yet";
 const NO_REPLICATION: &str = "replication is not available yet";
 const NO_OOM_SCORES: &str = "scores of the out-of-memory killer are not set yet";
+const NO_USE: &str = "nothing here needs it";
+const NO_MODULES: &str = "there are no modules";
+const NO_MONITORING: &str = "the slow log and latency events are not recorded yet";
+const NO_CLIENT_EVICTION: &str = "clients are not evicted yet";
+const NO_TENACITY: &str = "a request evicts until there is room";
+const NO_TITLE: &str = "the title of the process is never changed";
+const NO_SPINNING: &str = "an idle core sleeps at once";
+const NO_SYSLOG: &str = "there is no log to syslog";
+const NO_LAZINESS: &str = "what is freed in the background does not depend on it yet";
+const NO_TYPE: &str = "values of this type are not available yet";
 const PERSISTENCE: Slot = Slot::Reserved(NO_PERSISTENCE);
 const REPLICATION: Slot = Slot::Reserved(NO_REPLICATION);
 const OOM_SCORES: Slot = Slot::Reserved(NO_OOM_SCORES);
@@ -77,6 +87,7 @@ pub const PARAMETERS: &[Parameter] = &[
         .doc("How hard the server looks for expired keys, 1 to 10."),
     switch("activedefrag", "no", DEFRAGMENTATION).doc("Defragment memory in the background."),
     switch("activerehashing", "yes", field!(activerehashing))
+        .reserved(NO_USE)
         .doc("Spend idle time on growing tables."),
     switch("always-show-logo", "no", field!(always_show_logo))
         .immutable()
@@ -222,24 +233,29 @@ pub const PARAMETERS: &[Parameter] = &[
         .immutable()
         .doc("Keep transparent huge pages off for this process."),
     switch("dynamic-hz", "yes", field!(dynamic_hz))
+        .reserved(NO_USE)
         .doc("Do more background rounds when there are many clients."),
     choice::<Permission>("enable-debug-command", "no", field!(enable_debug_command))
         .immutable()
         .doc("Who may run DEBUG."),
     choice::<Permission>("enable-module-command", "no", field!(enable_module_command))
         .immutable()
+        .reserved(NO_MODULES)
         .doc("Who may run MODULE."),
     choice::<Permission>("enable-protected-configs", "no", field!(enable_protected_configs))
         .immutable()
         .doc("Who may change protected parameters with CONFIG SET."),
     integer("hash-max-listpack-entries", 0, LONG_MAX, "512", field!(hash_max_listpack_entries))
         .alias("hash-max-ziplist-entries")
+        .reserved(NO_TYPE)
         .doc("Most fields of a hash in compact form."),
     memory("hash-max-listpack-value", 0, LONG_MAX, "64", field!(hash_max_listpack_value))
         .alias("hash-max-ziplist-value")
+        .reserved(NO_TYPE)
         .doc("Longest field or value of a hash in compact form."),
     switch("hide-user-data-from-log", "no", OTHER).doc("Keep users' data out of the log."),
     memory("hll-sparse-max-bytes", 0, LONG_MAX, "3000", field!(hll_sparse_max_bytes))
+        .reserved(NO_TYPE)
         .doc("Size at which a HyperLogLog becomes dense."),
     integer("hz", 0, INT_MAX, "10", field!(hz))
         .then(Apply::Hz)
@@ -254,36 +270,44 @@ pub const PARAMETERS: &[Parameter] = &[
     switch("jemalloc-bg-thread", "yes", ALLOCATOR)
         .doc("Let the allocator return memory from a thread of its own."),
     integer("latency-monitor-threshold", 0, LONG_MAX, "0", field!(latency_monitor_threshold))
+        .reserved(NO_MONITORING)
         .doc("Milliseconds from which LATENCY records an event; 0 for never."),
     switch("latency-tracking", "yes", field!(latency_tracking))
         .doc("Record the latency of every command."),
     list("latency-tracking-info-percentiles", "50 99 99.9", lists::PERCENTILES)
         .doc("Percentiles that INFO latencystats shows."),
     switch("lazyfree-lazy-eviction", "no", field!(lazyfree_lazy_eviction))
+        .reserved(NO_LAZINESS)
         .doc("Free evicted values in the background."),
     switch("lazyfree-lazy-expire", "no", field!(lazyfree_lazy_expire))
+        .reserved(NO_LAZINESS)
         .doc("Free expired values in the background."),
     switch("lazyfree-lazy-server-del", "no", field!(lazyfree_lazy_server_del))
+        .reserved(NO_LAZINESS)
         .doc("Free overwritten values in the background."),
     switch("lazyfree-lazy-user-del", "no", field!(lazyfree_lazy_user_del))
+        .reserved(NO_LAZINESS)
         .doc("Let DEL free in the background, as UNLINK does."),
     switch("lazyfree-lazy-user-flush", "no", field!(lazyfree_lazy_user_flush))
+        .reserved(NO_LAZINESS)
         .doc("Let FLUSHALL and FLUSHDB free in the background."),
     integer("lfu-decay-time", 0, INT_MAX, "1", field!(lfu_decay_time))
         .doc("Minutes after which a counter of accesses halves."),
     integer("lfu-log-factor", 0, INT_MAX, "10", field!(lfu_log_factor))
         .doc("How slowly the counter of accesses grows."),
     integer("list-compress-depth", 0, INT_MAX, "0", field!(list_compress_depth))
+        .reserved(NO_TYPE)
         .doc("Nodes at each end of a list that are not compressed; 0 compresses none."),
     integer("list-max-listpack-size", INT_MIN, INT_MAX, "-2", field!(list_max_listpack_size))
         .alias("list-max-ziplist-size")
+        .reserved(NO_TYPE)
         .doc("Size of a list node: entries, or -1 to -5 for 4 to 64 KiB."),
     text("locale-collate", "", OTHER).doc("Locale in which strings are compared by SORT ALPHA."),
     text("logfile", "", field!(logfile)).immutable().doc("Log file; empty for standard output."),
     choice::<LogLevel>("loglevel", "notice", field!(loglevel))
         .then(Apply::LogLevel)
         .doc("Least severity that is logged."),
-    optional("masterauth", REPLICATION).sensitive().doc("Password for the primary."),
+    secret("masterauth", REPLICATION).doc("Password for the primary."),
     optional("masteruser", REPLICATION).sensitive().doc("User name for the primary."),
     integer("max-new-connections-per-cycle", 1, 1000, "10", OTHER)
         .doc("Most connections accepted in one turn."),
@@ -297,10 +321,12 @@ pub const PARAMETERS: &[Parameter] = &[
         .doc("Memory for data of all cores together; 0 for no limit."),
     Parameter::new("maxmemory-clients", Kind::MemoryOrPercent, "0", field!(maxmemory_clients))
         .then(Apply::MaxMemoryClients)
+        .reserved(NO_CLIENT_EVICTION)
         .doc(
             "Memory for all clients' buffers, in bytes or per cent of 'maxmemory'; 0 for no limit.",
         ),
     integer("maxmemory-eviction-tenacity", 0, 100, "10", field!(maxmemory_eviction_tenacity))
+        .reserved(NO_TENACITY)
         .doc("How long one request may evict, 0 to 100."),
     choice::<MaxmemoryPolicy>("maxmemory-policy", "noeviction", field!(maxmemory_policy))
         .doc("Which keys go when 'maxmemory' is reached."),
@@ -328,6 +354,7 @@ pub const PARAMETERS: &[Parameter] = &[
     text("proc-title-template", "{title} {listen-addr} {server-mode}", field!(proc_title_template))
         .check(checks::title_template)
         .then(Apply::ProcTitle)
+        .reserved(NO_TITLE)
         .doc("Title of the process."),
     one_of(
         "propagation-error-behavior",
@@ -397,8 +424,7 @@ pub const PARAMETERS: &[Parameter] = &[
         .immutable()
         .reserved(NO_REPLICATION)
         .doc("Host and port of the primary."),
-    optional("requirepass", field!(requirepass))
-        .sensitive()
+    secret("requirepass", field!(requirepass))
         .then(Apply::RequirePass)
         .doc("Password of the default user."),
     one_of("sanitize-dump-payload", &["no", "yes", "clients"], "no", PERSISTENCE)
@@ -406,19 +432,24 @@ pub const PARAMETERS: &[Parameter] = &[
     list("save", "3600 1 300 100 60 10000", lists::SAVE)
         .accumulating()
         .reserved(NO_PERSISTENCE)
+        .idle_at("")
         .doc("Snapshot after so many seconds if there were so many writes; pairs."),
     optional("server-cpulist", PINNING)
         .alias("server_cpulist")
         .immutable()
         .doc("CPUs for the main thread in Redis."),
     integer("set-max-intset-entries", 0, LONG_MAX, "512", field!(set_max_intset_entries))
+        .reserved(NO_TYPE)
         .doc("Most integers of a set in the most compact form."),
     integer("set-max-listpack-entries", 0, LONG_MAX, "128", field!(set_max_listpack_entries))
+        .reserved(NO_TYPE)
         .doc("Most members of a set in compact form."),
     integer("set-max-listpack-value", 0, LONG_MAX, "64", field!(set_max_listpack_value))
+        .reserved(NO_TYPE)
         .doc("Longest member of a set in compact form."),
     switch("set-proc-title", "yes", field!(set_proc_title))
         .immutable()
+        .reserved(NO_TITLE)
         .doc("Set the title of the process."),
     Parameter::new("shutdown-on-sigint", SIGNAL_FLAGS, "default", SHUTDOWN)
         .check(checks::signal_flags)
@@ -429,30 +460,40 @@ pub const PARAMETERS: &[Parameter] = &[
     integer("shutdown-timeout", 0, INT_MAX, "10", SHUTDOWN)
         .doc("Seconds that a shutdown waits for replicas."),
     integer("slowlog-log-slower-than", -1, LONG_MAX, "10000", field!(slowlog_log_slower_than))
+        .reserved(NO_MONITORING)
         .doc("Microseconds from which a command is slow; -1 for none."),
     integer("slowlog-max-len", 0, LONG_MAX, "128", field!(slowlog_max_len))
+        .reserved(NO_MONITORING)
         .doc("Most entries of the slow log."),
     integer("socket-mark-id", 0, UINT_MAX, "0", SOCKETS)
         .immutable()
         .doc("Mark on the packets of the server's sockets; 0 for none."),
     integer("spin-us", 0, 1_000_000, "0", field!(spin_us))
         .immutable()
+        .reserved(NO_SPINNING)
         .doc("Microseconds that an idle core polls before it sleeps."),
     switch("stop-writes-on-bgsave-error", "yes", PERSISTENCE)
         .doc("Refuse writes after a snapshot failed."),
     memory("stream-node-max-bytes", 0, LONG_MAX, "4096", field!(stream_node_max_bytes))
+        .reserved(NO_TYPE)
         .doc("Largest node of a stream; 0 for no limit."),
     integer("stream-node-max-entries", 0, LONG_MAX, "100", field!(stream_node_max_entries))
+        .reserved(NO_TYPE)
         .doc("Most entries in a node of a stream; 0 for no limit."),
     choice::<Supervised>("supervised", "no", field!(supervised))
         .immutable()
         .doc("Supervisor to tell when the server is ready."),
-    switch("syslog-enabled", "no", field!(syslog_enabled)).immutable().doc("Log to syslog too."),
+    switch("syslog-enabled", "no", field!(syslog_enabled))
+        .immutable()
+        .reserved(NO_SYSLOG)
+        .doc("Log to syslog too."),
     choice::<SyslogFacility>("syslog-facility", "local0", field!(syslog_facility))
         .immutable()
+        .reserved(NO_SYSLOG)
         .doc("Facility of the lines sent to syslog."),
     text("syslog-ident", "redis", field!(syslog_ident))
         .immutable()
+        .reserved(NO_SYSLOG)
         .doc("Name of the server in syslog."),
     integer("tcp-backlog", 0, INT_MAX, "511", field!(tcp_backlog))
         .immutable()
@@ -500,8 +541,10 @@ pub const PARAMETERS: &[Parameter] = &[
         .doc("Milliseconds after which a stuck server reports where it is; 0 for never."),
     integer("zset-max-listpack-entries", 0, LONG_MAX, "128", field!(zset_max_listpack_entries))
         .alias("zset-max-ziplist-entries")
+        .reserved(NO_TYPE)
         .doc("Most members of a sorted set in compact form."),
     memory("zset-max-listpack-value", 0, LONG_MAX, "64", field!(zset_max_listpack_value))
         .alias("zset-max-ziplist-value")
+        .reserved(NO_TYPE)
         .doc("Longest member of a sorted set in compact form."),
 ];

@@ -80,7 +80,7 @@ fn lines(parameter: &Parameter, config: &Config, defaults: &Config) -> Vec<Line>
     }
     let value = parameter.value(config);
     let text = parameter.kind.print_for_file(&value);
-    if matches!(parameter.kind, Kind::Text { unset_when_empty: true }) && text == b"\"\"" {
+    if matches!(parameter.kind, Kind::Text { unset_when_empty: true, .. }) && text == b"\"\"" {
         return Vec::new();
     }
     vec![Line { text, must_appear: value != parameter.value(defaults) }]

@@ -300,14 +300,16 @@ fn protected_parameters_ask_for_permission() {
 
 #[test]
 fn reserved_parameters_are_kept_and_warned_about() {
-    let config =
-        read_ok("appendonly yes\ntls-port 7\nsave ''\nuser bob on >pw\nlua-replicate-commands yes");
+    let file =
+        "appendonly yes\ntls-port 7\nsave 900 1\nuser bob on >pw\nlua-replicate-commands yes";
+    let config = read_ok(file);
     assert_eq!(show(&config, "tls-port"), "7");
     let warnings = config.warnings();
     assert_eq!(warnings.len(), 5, "{warnings:?}");
     assert_eq!(warnings[0], "'appendonly' has no effect: persistence is not available yet");
     let back = set(&config, &[("tls-port", "0"), ("appendonly", "no")]).expect("defaults");
     assert_eq!(back.config.warnings().len(), 3);
+    assert!(read_ok("save ''").warnings().is_empty(), "it asks for nothing");
 }
 
 #[test]

@@ -189,6 +189,7 @@ fn memory(facts: &Facts<'_>, text: &mut String) {
         "mem_allocator": "mimalloc",
         "active_defrag_running": 0,
         "lazyfree_pending_objects": facts.total.lazy_free_pending,
+        "lazyfreed_objects": facts.total.lazy_freed,
     );
 }
 

@@ -285,10 +285,13 @@ impl Out {
         self.raw(b"\r\n");
     }
 
-    /// An error line. Line ends inside the text become spaces, so that it stays one line.
+    /// An error line. Line ends at its end are dropped; those inside the text become spaces, so
+    /// that it stays one line.
     pub fn error(&mut self, error: &CmdError) {
         self.bytes.push(b'-');
-        let line = error.bytes();
+        let bytes = error.bytes();
+        let end = bytes.iter().rposition(|byte| !matches!(byte, b'\r' | b'\n'));
+        let line = &bytes[..end.map_or(0, |last| last + 1)];
         let one_line = |byte: &u8| if matches!(byte, b'\r' | b'\n') { b' ' } else { *byte };
         self.bytes.extend(line.iter().map(one_line));
         self.raw(b"\r\n");

@@ -35,9 +35,10 @@ pub struct Admission {
     pub peer: Peer,
 }
 
-/// The listening sockets of one core.
+/// The listening sockets of one core. A listener's number is its place; the place of a retired one
+/// is free once the kernel is done with it.
 pub struct Acceptor {
-    listeners: Vec<Listener>,
+    listeners: Vec<Option<Listener>>,
     core: Rc<Core>,
     process: Arc<Process>,
 }
@@ -45,20 +46,53 @@ pub struct Acceptor {
 struct Listener {
     socket: Socket,
     armed: bool,
+    /// Shut down: it goes with its last completion.
+    retired: bool,
+}
+
+impl Listener {
+    fn new(socket: Socket) -> Option<Listener> {
+        Some(Listener { socket, armed: false, retired: false })
+    }
+
+    fn is_unix(&self) -> bool {
+        self.socket.local_addr().is_ok_and(|address| address.is_unix())
+    }
 }
 
 impl Acceptor {
     /// For these listening sockets.
     pub fn new(sockets: Vec<Socket>, core: Rc<Core>, process: Arc<Process>) -> Acceptor {
-        let listeners =
-            sockets.into_iter().map(|socket| Listener { socket, armed: false }).collect();
+        let listeners = sockets.into_iter().map(Listener::new).collect();
         Acceptor { listeners, core, process }
+    }
+
+    /// Accepts on these TCP sockets from now on instead of those before; connections stay.
+    pub fn replace_tcp(&mut self, ring: &mut Ring, sockets: Vec<Socket>) {
+        for place in &mut self.listeners {
+            let Some(listener) = place.as_mut().filter(|listener| !listener.is_unix()) else {
+                continue;
+            };
+            let _ = listener.socket.shutdown(std::net::Shutdown::Both);
+            listener.retired = true;
+            if !listener.armed {
+                *place = None;
+            }
+        }
+        for socket in sockets {
+            match self.listeners.iter_mut().find(|place| place.is_none()) {
+                Some(place) => *place = Listener::new(socket),
+                None => self.listeners.push(Listener::new(socket)),
+            }
+        }
+        self.arm_all(ring);
     }
 
     /// Starts to accept on every listener.
     pub fn arm_all(&mut self, ring: &mut Ring) {
         for (number, listener) in self.listeners.iter_mut().enumerate() {
-            if !listener.armed {
+            let Some(listener) = listener else { continue };
+            if !listener.armed && !listener.retired {
                 listener.armed = true;
                 let fd = types::Fd(listener.socket.as_raw_fd());
                 let accept = opcode::AcceptMulti::new(fd).flags(libc::SOCK_CLOEXEC).build();
@@ -74,7 +108,7 @@ impl Acceptor {
 
     /// Stops accepting: waiting connections are refused by the kernel.
     pub fn close(&mut self) {
-        for listener in &self.listeners {
+        for listener in self.listeners.iter().flatten() {
             let _ = listener.socket.shutdown(std::net::Shutdown::Both);
         }
     }
@@ -86,9 +120,12 @@ impl Acceptor {
         number: u32,
         completion: &cqueue::Entry,
     ) -> Option<Admission> {
-        let listener = self.listeners.get_mut(number as usize)?;
+        let place = self.listeners.get_mut(number as usize)?;
         if !cqueue::more(completion.flags()) {
-            listener.armed = false;
+            match place {
+                Some(listener) if !listener.retired => listener.armed = false,
+                _ => *place = None,
+            }
         }
         let result = completion.result();
         if result < 0 {
@@ -159,6 +196,7 @@ fn peer_of(socket: &Socket, unix_path: Option<&Path>) -> Peer {
     let (peer, local) = (name(socket.peer_addr()), name(socket.local_addr()));
     Peer {
         unix: local.is_none(),
+        port: local.map_or(0, |address| address.port()),
         ip: peer.map(|address| address.ip()),
         address: text(peer),
         local_address: text(local),

@@ -23,9 +23,12 @@ use socket2::Socket;
 use super::accept::{Acceptor, Admission};
 use super::connect::Connector;
 use super::disk::FileWork;
+use super::listen::listen_again;
 use super::mesh::MeshEnd;
 use super::net::{Net, Op};
+use super::preflight::Refusal;
 use super::ring::Ring;
+use crate::config::Config;
 use crate::limits;
 use crate::session::client::Client;
 use crate::session::connection::Session;
@@ -55,6 +58,22 @@ pub struct Process {
     pub failed: AtomicBool,
 }
 
+/// The timeout operation in the ring that ends a sleep.
+struct Timer {
+    /// When it completes, in Unix milliseconds; `i64::MAX` if there is none.
+    deadline: i64,
+    /// Tells the latest from those that an earlier deadline has overtaken.
+    number: u32,
+    /// The kernel reads it when the operation is submitted.
+    period: Box<types::Timespec>,
+}
+
+impl Default for Timer {
+    fn default() -> Timer {
+        Timer { deadline: i64::MAX, number: 0, period: Box::new(types::Timespec::new()) }
+    }
+}
+
 /// One core's loop.
 pub struct Driver {
     core: Rc<Core>,
@@ -67,14 +86,20 @@ pub struct Driver {
     pub files: FileWork,
     event: OwnedFd,
     event_value: Box<u64>,
+    timer: Timer,
     completions: Vec<cqueue::Entry>,
     next_cron: i64,
     /// Set while background work is left over from the last slice.
     behind: bool,
+    /// How long one slice of background work may take, in nanoseconds.
+    slice_ns: u64,
     yielded: Rc<Cell<bool>>,
     stop_at: Option<i64>,
     /// True once this core told the others that it has no connection left.
     left: bool,
+    /// The settings that say where this core listens, and the number of those it has looked at.
+    heard_on: Arc<Config>,
+    configured: u64,
 }
 
 fn event_fd() -> io::Result<OwnedFd> {
@@ -101,20 +126,26 @@ impl Driver {
         mesh.open(ring.fd(), event.as_raw_fd());
         let next_cron = core.now() + CRON_MS;
         let yielded = Rc::clone(&core.yielded);
+        let files = FileWork::default();
+        let _ = core.offload.set(Box::new(files.clone()));
         Ok(Driver {
             acceptor: Acceptor::new(listeners, Rc::clone(&core), Arc::clone(&process)),
+            heard_on: core.config(),
+            configured: core.config_version(),
             core,
             process,
             ring,
             net,
             mesh,
             connector: Connector::default(),
-            files: FileWork::default(),
+            files,
             event,
             event_value: Box::new(0),
+            timer: Timer::default(),
             completions: Vec::new(),
             next_cron,
             behind: false,
+            slice_ns: SLICE_NS,
             yielded,
             stop_at: None,
             left: false,
@@ -141,10 +172,29 @@ impl Driver {
             if self.files.busy() {
                 self.files.poll_reactor().await;
             }
+            if self.configured != self.core.config_version() {
+                self.follow_config();
+            }
             add(&self.core.turns.turns, 1);
             self.core.end_turn(busy_since);
         }
         Ok(())
+    }
+
+    /// Listens where new settings say, before the change of them is answered.
+    fn follow_config(&mut self) {
+        self.configured = self.core.config_version();
+        let config = self.core.config();
+        if config.port == self.heard_on.port && config.bind == self.heard_on.bind {
+            return;
+        }
+        match listen_again(&config) {
+            Ok(sockets) => {
+                self.acceptor.replace_tcp(&mut self.ring, sockets);
+                self.heard_on = config;
+            }
+            Err(Refusal(reason)) => tracing::error!("this core listens where it did: {reason}"),
+        }
     }
 
     /// Publishes the outboxes and queues a wake for each peer that sleeps.
@@ -172,24 +222,52 @@ impl Driver {
             || self.yielded.get()
             || self.files.busy()
             || self.net.doorbell.is_rung();
-        if busy || !self.mesh.announce_sleep() {
+        if busy || self.spin()? || !self.mesh.announce_sleep() {
             self.ring.submit()?;
         } else {
             add(&self.core.turns.sleeps, 1);
-            let sleep = self.sleep_for();
-            self.ring.submit_and_sleep(Some(sleep))?;
+            self.arm_timer();
+            self.ring.submit_and_sleep()?;
             self.mesh.awake();
+        }
+        if self.ring.is_all_submitted() {
+            self.net.sends_submitted();
         }
         self.ring.completions(&mut self.completions);
         Ok(())
     }
 
-    fn sleep_for(&self) -> Duration {
-        let deadline = match self.core.timers.next_deadline() {
-            Some(deadline) => deadline.min(self.next_cron),
-            None => self.next_cron,
-        };
-        Duration::from_millis((deadline - self.core.now()).clamp(0, CRON_MS) as u64)
+    /// Looks for work without sleeping for as long as `spin-us` says; true if there is some.
+    fn spin(&mut self) -> io::Result<bool> {
+        let spin_ns = self.core.spin_ns();
+        if spin_ns == 0 {
+            return Ok(false);
+        }
+        let end = self.core.clock.monotonic_nanos() + spin_ns;
+        loop {
+            self.ring.submit()?;
+            if self.ring.has_completions() || self.mesh.has_mail() {
+                return Ok(true);
+            }
+            if self.core.clock.monotonic_nanos() >= end {
+                return Ok(false);
+            }
+            std::hint::spin_loop();
+        }
+    }
+
+    /// Makes sure that the core wakes for its next deadline.
+    fn arm_timer(&mut self) {
+        let next = self.core.timers.next_deadline().unwrap_or(i64::MAX).min(self.next_cron);
+        if self.timer.deadline <= next {
+            return;
+        }
+        let wait = (next - self.core.now()).clamp(0, CRON_MS) as u64;
+        self.timer.deadline = next;
+        self.timer.number = self.timer.number.wrapping_add(1);
+        *self.timer.period = types::Timespec::from(Duration::from_millis(wait));
+        let timeout = opcode::Timeout::new(&*self.timer.period).build();
+        self.ring.push(timeout.user_data(Op::Timer.tag(self.timer.number)));
     }
 
     /// Handles completions and messages; true if there were any.
@@ -200,6 +278,7 @@ impl Driver {
             self.complete(&completion);
         }
         self.completions = completions;
+        self.net.settle_sends(&mut self.ring);
         let core = &self.core;
         let mail = self.mesh.drain(limits::MESH_TURN, |from, message| core.receive(from, message));
         any || mail > 0
@@ -219,6 +298,9 @@ impl Driver {
             (Some(Op::Connect), number) => {
                 let result = completion.result();
                 self.connector.complete(&mut self.ring, &mut self.net, number, result);
+            }
+            (Some(Op::Timer), number) if number == self.timer.number => {
+                self.timer.deadline = i64::MAX;
             }
             (Some(Op::Event), _) => self.arm_event(),
             _ => {}
@@ -258,7 +340,10 @@ impl Driver {
         let now = self.core.now();
         let fired = self.core.timers.fire(now);
         if now >= self.next_cron {
-            self.next_cron = now + CRON_MS;
+            let config = self.core.config();
+            self.next_cron = now + (1000 / i64::from(config.hz)).min(CRON_MS);
+            self.slice_ns = SLICE_NS * u64::from(config.active_expire_effort);
+            self.core.follow_calendar();
             self.core.check_clients();
             self.acceptor.retry(&mut self.ring);
             self.behind = true;
@@ -267,7 +352,7 @@ impl Driver {
             turns.bytes_out.set(turns.bytes_out.get() + std::mem::take(&mut self.net.bytes_out));
         }
         if self.behind {
-            self.behind = self.core.maintain(SLICE_NS);
+            self.behind = self.core.maintain(self.slice_ns);
         }
         fired
     }

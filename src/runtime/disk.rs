@@ -6,8 +6,12 @@
 //! every [`REACTOR_PERIOD`].
 
 use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
+
+use crate::base::seams::{BlockingWork, Offload};
 
 /// How long file work may be held up when the core is otherwise idle.
 pub const REACTOR_PERIOD: Duration = Duration::from_micros(50);
@@ -44,5 +48,15 @@ impl FileWork {
     /// it.
     pub async fn poll_reactor(&self) {
         glommio::timer::Timer::new(REACTOR_PERIOD).await;
+    }
+}
+
+impl Offload for FileWork {
+    fn run(&self, work: BlockingWork) -> Pin<Box<dyn Future<Output = ()> + '_>> {
+        Box::pin(FileWork::run(self, async {
+            // A panic would take glommio's pool with it. The panic hook has logged it.
+            let guarded = move || catch_unwind(AssertUnwindSafe(work)).is_ok();
+            glommio::executor().spawn_blocking(guarded).await;
+        }))
     }
 }

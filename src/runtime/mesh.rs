@@ -115,7 +115,8 @@ impl MeshEnd {
         others.for_each(|(_, beacon)| beacon.wake());
     }
 
-    fn has_mail(&self) -> bool {
+    /// True if some message waits.
+    pub fn has_mail(&self) -> bool {
         self.from.iter().flatten().any(|queue| !queue.is_empty())
     }
 

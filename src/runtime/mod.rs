@@ -8,6 +8,7 @@ pub mod clock;
 mod connect;
 mod cores;
 mod disk;
+pub mod listen;
 mod mesh;
 mod net;
 pub mod preflight;

@@ -12,7 +12,7 @@ use std::os::fd::{IntoRawFd, RawFd};
 use std::rc::Rc;
 
 use bytes::Bytes;
-use io_uring::{cqueue, opcode, types};
+use io_uring::{cqueue, opcode, squeue, types};
 
 use super::ring::{BUFFER_GROUP, BufferRing, Ring};
 use crate::base::seams::{Buffers, Chunk};
@@ -31,6 +31,7 @@ pub enum Op {
     Event = 6,
     Wake = 7,
     Connect = 8,
+    Timer = 9,
 }
 
 impl Op {
@@ -52,6 +53,7 @@ impl Op {
             6 => Op::Event,
             7 => Op::Wake,
             8 => Op::Connect,
+            9 => Op::Timer,
             _ => return (None, 0),
         };
         (Some(op), tag as u32)
@@ -75,6 +77,8 @@ struct Sending {
     sent: usize,
     total: usize,
     under_way: bool,
+    /// It is expected to complete while it is submitted, and says nothing if it does.
+    silent: bool,
     /// Present only while a vectored send is under way.
     vector: Option<Box<Vectored>>,
 }
@@ -108,6 +112,9 @@ pub struct Net {
     rung: Vec<u32>,
     /// Sockets whose receive ended because no buffer was free.
     starved: Vec<u32>,
+    /// Sockets with a silent send that is queued, and those whose silent send is submitted.
+    silent: Vec<u32>,
+    submitted: Vec<u32>,
     /// Emptied output buffers, the most recently used last.
     spare: Vec<Vec<u8>>,
     pub bytes_in: u64,
@@ -129,6 +136,8 @@ impl Net {
             doorbell,
             rung: Vec::new(),
             starved: Vec::new(),
+            silent: Vec::new(),
+            submitted: Vec::new(),
             spare: Vec::new(),
             bytes_in: 0,
             bytes_out: 0,
@@ -232,7 +241,30 @@ impl Net {
         if sending.total > limits::UNSENT_REPORT {
             socket.link.set_unsent(sending.total);
         }
+        sending.silent = sending.total <= limits::UNSENT_REPORT && sending.shared.is_empty();
+        if sending.silent {
+            self.silent.push(number);
+        }
         push_send(ring, number, socket);
+    }
+
+    /// Notes that the kernel has seen all silent sends so far; their failures are among the
+    /// completions that are to be handled next.
+    pub fn sends_submitted(&mut self) {
+        self.submitted.append(&mut self.silent);
+    }
+
+    /// Books the submitted silent sends that have not spoken: they have succeeded. To be called
+    /// when the completions that came with them are handled.
+    pub fn settle_sends(&mut self, ring: &mut Ring) {
+        let mut submitted = std::mem::take(&mut self.submitted);
+        for number in submitted.drain(..) {
+            let Some(socket) = &self.sockets[number as usize] else { continue };
+            if socket.sending.silent {
+                self.sent(ring, number, socket.sending.total as i32);
+            }
+        }
+        self.submitted = submitted;
     }
 
     /// Handles a completion that belongs to a socket.
@@ -305,6 +337,7 @@ impl Net {
     fn sent(&mut self, ring: &mut Ring, number: u32, result: i32) {
         let Some(socket) = &mut self.sockets[number as usize] else { return };
         let sending = &mut socket.sending;
+        sending.silent = false;
         if result < 0 && !matches!(-result, libc::EINTR | libc::EAGAIN) {
             socket.link.end();
             socket.link.output().clear();
@@ -399,9 +432,18 @@ fn start_big(ring: &mut Ring, number: u32, socket: &mut Socket) {
     ring.push(operation.build().user_data(Op::ReceiveBig.tag(number)));
 }
 
+/// Queues the unsent rest.
+///
+/// Nearly every reply fits into the socket's buffer, so the first attempt is silent: it may not
+/// wait (MSG_DONTWAIT), hence completes while it is submitted, and posts no completion if all was
+/// taken. That saves the core a turn per reply. What was not taken is sent again and waits for
+/// room.
 fn push_send(ring: &mut Ring, number: u32, socket: &mut Socket) {
-    let flags = libc::MSG_NOSIGNAL | libc::MSG_WAITALL;
     let (fd, sending) = (types::Fd(socket.fd), &mut socket.sending);
+    let mut flags = libc::MSG_NOSIGNAL | libc::MSG_WAITALL;
+    if sending.silent {
+        flags |= libc::MSG_DONTWAIT;
+    }
     let operation = if sending.shared.is_empty() {
         let rest = &sending.bytes[sending.sent..];
         let len = rest.len().min(i32::MAX as usize) as u32;
@@ -410,7 +452,8 @@ fn push_send(ring: &mut Ring, number: u32, socket: &mut Socket) {
         let vector = sending.vector.insert(vectored(sending.parts_from()));
         opcode::SendMsg::new(fd, &raw const vector.header).flags(flags as u32).build()
     };
-    ring.push(operation.user_data(Op::Send.tag(number)));
+    let quiet = if sending.silent { squeue::Flags::SKIP_SUCCESS } else { squeue::Flags::empty() };
+    ring.push(operation.flags(quiet).user_data(Op::Send.tag(number)));
 }
 
 impl Sending {

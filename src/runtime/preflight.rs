@@ -10,6 +10,10 @@ use super::ring::{Features, Ring};
 /// glommio refuses to start below this.
 const MEMLOCK_MIN: u64 = 512 * 1024;
 
+/// Descriptors beside those of clients: rings, listeners, files.
+const SPARE_FILES: u64 = 64;
+const FILES_PER_CORE: u64 = 16;
+
 /// Why this machine cannot run the server; printed as it is.
 #[derive(Debug)]
 pub struct Refusal(pub String);
@@ -78,8 +82,20 @@ fn raise_memlock() -> Result<(), Refusal> {
     Ok(())
 }
 
+/// Raises the limit of open files so that `clients` can connect to `cores` cores; on an error,
+/// returns how many can.
+pub fn fit_clients(clients: u32, cores: usize) -> Result<(), u32> {
+    let own = SPARE_FILES + FILES_PER_CORE * cores as u64;
+    let wanted = u64::from(clients) + own;
+    let granted = raise_files(wanted);
+    if granted >= wanted {
+        return Ok(());
+    }
+    Err(granted.saturating_sub(own).max(1) as u32)
+}
+
 /// Raises the limit of open files towards `wanted`; returns what was reached.
-pub fn raise_files(wanted: u64) -> u64 {
+fn raise_files(wanted: u64) -> u64 {
     let limit = limit_of(libc::RLIMIT_NOFILE);
     if limit.rlim_cur >= wanted {
         return limit.rlim_cur;

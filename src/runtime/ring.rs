@@ -11,9 +11,8 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::ptr::NonNull;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU16, Ordering};
-use std::time::Duration;
 
-use io_uring::types::{BufRingEntry, SubmitArgs, Timespec};
+use io_uring::types::BufRingEntry;
 use io_uring::{IoUring, cqueue, squeue};
 
 use crate::base::seams::Buffers;
@@ -96,15 +95,24 @@ impl Ring {
 
     /// Submits what is queued without waiting, and lets deferred completions appear.
     pub fn submit(&mut self) -> io::Result<()> {
-        self.enter(0, None)
+        self.enter(0)
     }
 
-    /// Submits what is queued and sleeps until a completion arrives or `timeout` has passed.
-    pub fn submit_and_sleep(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-        self.enter(1, timeout)
+    /// Submits what is queued and sleeps until a completion arrives. There is no limit of time: a
+    /// timer that the kernel sets up for each sleep costs as much as a small send, so the driver
+    /// keeps one timeout operation in the ring instead. For the same reason completions are not
+    /// waited for in numbers with a minimum wait, which would save turns.
+    pub fn submit_and_sleep(&mut self) -> io::Result<()> {
+        self.enter(1)
     }
 
-    fn enter(&mut self, want: usize, timeout: Option<Duration>) -> io::Result<()> {
+    /// True if the kernel has seen every operation that was queued before the last submit and
+    /// nothing was queued since.
+    pub fn is_all_submitted(&mut self) -> bool {
+        self.backlog.is_empty() && self.uring.submission().is_empty()
+    }
+
+    fn enter(&mut self, want: usize) -> io::Result<()> {
         while !self.backlog.is_empty() {
             self.uring.submit()?;
             let mut queue = self.uring.submission();
@@ -114,16 +122,8 @@ impl Ring {
                 unsafe { queue.push(&entry) }.expect("there is room");
             }
         }
-        let entered = match timeout {
-            Some(timeout) if want > 0 => {
-                let timespec = Timespec::from(timeout);
-                let args = SubmitArgs::new().timespec(&timespec);
-                self.uring.submitter().submit_with_args(want, &args)
-            }
-            // A plain submit does not run deferred work; asking for events, even none, does.
-            _ if want == 0 => self.get_events(),
-            _ => self.uring.submit_and_wait(want),
-        };
+        // A plain submit does not run deferred work; asking for events, even none, does.
+        let entered = if want == 0 { self.get_events() } else { self.uring.submit_and_wait(want) };
         match entered {
             Ok(_) => Ok(()),
             Err(error) if is_transient(&error) => Ok(()),
@@ -136,6 +136,11 @@ impl Ring {
         let pending = self.uring.submission().len() as u32;
         // SAFETY: no argument is passed, so none can dangle.
         unsafe { self.uring.submitter().enter::<libc::sigset_t>(pending, 0, GETEVENTS, None) }
+    }
+
+    /// True if completions wait to be taken.
+    pub fn has_completions(&mut self) -> bool {
+        !self.uring.completion().is_empty()
     }
 
     /// Moves the completions that are there into `into`.

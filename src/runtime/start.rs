@@ -5,161 +5,27 @@
 //! in all others.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::os::fd::AsRawFd;
-use std::path::Path;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement, PoolPlacement};
-use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::clock::SystemClock;
 use super::cores::{Driver, Process, thread_name};
+use super::listen::{self, Listening, remove_socket_file};
 use super::mesh::{Beacon, mesh};
-use super::net::listen_tcp;
-use super::preflight::Refusal;
-use crate::config::Config;
-use crate::session::core::{Core, Identity};
+use super::preflight::{self, Refusal};
+use crate::config::{Apply, Config};
+use crate::session::core::{Core, Identity, OnChange};
 use crate::shard::message::CoreId;
 
 /// Ring entries of glommio's own rings, which carry only file work.
 const GLOMMIO_RING_DEPTH: usize = 256;
 /// Memory that glommio registers for direct file access.
 const GLOMMIO_IO_MEMORY: usize = 64 << 10;
-
-/// The listening sockets of each core.
-pub struct Listening {
-    per_core: Vec<Vec<Socket>>,
-    /// Addresses that are listened on, for the log.
-    pub addresses: Vec<String>,
-    unix_path: Option<std::path::PathBuf>,
-}
-
-/// Opens all listening sockets that the configuration asks for.
-pub fn listen(config: &Config, cores: usize) -> Result<Listening, Refusal> {
-    let mut listening = Listening {
-        per_core: (0..cores).map(|_| Vec::new()).collect(),
-        addresses: Vec::new(),
-        unix_path: None,
-    };
-    if config.port != 0 {
-        for address in &config.bind {
-            listen_on(&mut listening, address, config.port, config.tcp_backlog as i32)?;
-        }
-        if listening.addresses.is_empty() {
-            return Err(Refusal("no address of 'bind' could be listened on".to_owned()));
-        }
-    }
-    if let Some(path) = &config.unixsocket {
-        listen_unix(&mut listening, path, config)?;
-    }
-    if listening.addresses.is_empty() {
-        return Err(Refusal(
-            "configured to not listen anywhere: set port or unixsocket".to_owned(),
-        ));
-    }
-    Ok(listening)
-}
-
-fn listen_on(
-    listening: &mut Listening,
-    address: &str,
-    port: u16,
-    backlog: i32,
-) -> Result<(), Refusal> {
-    let (optional, name) = match address.strip_prefix('-') {
-        Some(name) => (true, name),
-        None => (false, address),
-    };
-    let refuse = |error: io::Error| {
-        let hint = if error.kind() == io::ErrorKind::AddrInUse {
-            " Another server runs there; stop it or choose another --port."
-        } else {
-            ""
-        };
-        Refusal(format!("cannot listen on {name} port {port}: {error}.{hint}"))
-    };
-    for socket_address in resolve(name, port).map_err(refuse)? {
-        let absent = |error: &io::Error| {
-            matches!(
-                error.raw_os_error(),
-                Some(libc::EADDRNOTAVAIL | libc::EAFNOSUPPORT | libc::EPROTONOSUPPORT)
-            )
-        };
-        match listen_everywhere(listening, socket_address, backlog) {
-            Ok(()) => listening.addresses.push(socket_address.to_string()),
-            Err(error) if optional && absent(&error) => {}
-            Err(error) => return Err(refuse(error)),
-        }
-    }
-    Ok(())
-}
-
-fn resolve(name: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-    match name {
-        "*" => Ok(vec![SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port)]),
-        "::*" => Ok(vec![SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), port)]),
-        name => Ok((name, port).to_socket_addrs()?.collect()),
-    }
-}
-
-fn listen_everywhere(
-    listening: &mut Listening,
-    address: SocketAddr,
-    backlog: i32,
-) -> io::Result<()> {
-    // The cores share the port with SO_REUSEPORT, which another server of the same user could join
-    // unnoticed. A trial without it fails where anybody else listens.
-    let trial = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
-    trial.set_reuse_address(true)?;
-    if address.is_ipv6() {
-        trial.set_only_v6(true)?;
-    }
-    trial.bind(&address.into())?;
-    trial.listen(1)?;
-    drop(trial);
-    for sockets in &mut listening.per_core {
-        sockets.push(listen_tcp(address, backlog)?);
-    }
-    Ok(())
-}
-
-fn listen_unix(listening: &mut Listening, path: &Path, config: &Config) -> Result<(), Refusal> {
-    let shown = path.display();
-    let refuse = |error: io::Error| Refusal(format!("cannot listen on {shown}: {error}"));
-    let socket = Socket::new(Domain::UNIX, Type::STREAM, None).map_err(refuse)?;
-    let address = SockAddr::unix(path).map_err(refuse)?;
-    let somebody = Socket::new(Domain::UNIX, Type::STREAM, None).map_err(refuse)?;
-    if somebody.connect(&address).is_ok() {
-        return Err(Refusal(format!("cannot listen on {shown}: another server uses it")));
-    }
-    remove_socket_file(path);
-    socket.bind(&address).map_err(refuse)?;
-    if config.unixsocketperm != 0 {
-        set_mode(path, config.unixsocketperm).map_err(refuse)?;
-    }
-    socket.listen(config.tcp_backlog as i32).map_err(refuse)?;
-    for sockets in &mut listening.per_core {
-        sockets.push(socket.try_clone().map_err(refuse)?);
-    }
-    listening.addresses.push(format!("unix:{shown}"));
-    listening.unix_path = Some(path.to_owned());
-    Ok(())
-}
-
-#[expect(clippy::disallowed_methods, reason = "start-up and shutdown, while no core runs")]
-fn remove_socket_file(path: &Path) {
-    let _ = std::fs::remove_file(path);
-}
-
-#[expect(clippy::disallowed_methods, reason = "start-up, before any core runs")]
-fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
-}
 
 /// The running cores.
 pub struct Cores {
@@ -194,6 +60,7 @@ pub fn start(
         let seed = ahash::RandomState::new().hash_one(number);
         let body = move || async move {
             let core = Rc::new(Core::new(me, identity, config, Box::new(SystemClock::new()), seed));
+            let _ = core.on_change.set(on_change(Rc::downgrade(&core)));
             Driver::new(core, process, end, sockets)?.run().await
         };
         let thread = LocalExecutorBuilder::new(Placement::Fixed(*cpu))
@@ -208,13 +75,38 @@ pub fn start(
     cores.await_ready(cpus.len())
 }
 
+/// Tries out changed settings that need something of the machine.
+fn on_change(core: Weak<Core>) -> OnChange {
+    Box::new(move |hook, new| {
+        let Some(core) = core.upgrade() else { return Ok(()) };
+        match hook {
+            Apply::Port => listen::is_free(new, &core.config()).map_err(|Refusal(reason)| {
+                tracing::warn!("CONFIG SET port: {reason}");
+                "Unable to listen on this port. Check server logs.".to_owned()
+            }),
+            Apply::Bind => listen::is_free(new, &core.config()).map_err(|Refusal(reason)| {
+                tracing::warn!("CONFIG SET bind: {reason}");
+                "Failed to bind to specified addresses.".to_owned()
+            }),
+            Apply::MaxClients => preflight::fit_clients(new.maxclients, core.identity.cores)
+                .map_err(|fits| {
+                    format!(
+                        "The operating system is not able to handle the specified number of \
+                         clients, try with {fits}"
+                    )
+                }),
+            _ => Ok(()),
+        }
+    })
+}
+
 impl Cores {
     fn await_ready(self, count: usize) -> Result<Cores, Refusal> {
         while self.process.ready.load(Ordering::Acquire) < count {
             if self.process.failed.load(Ordering::Acquire) {
                 return Err(Refusal("a core could not start; the log says why".to_owned()));
             }
-            std::thread::sleep(Duration::from_micros(200));
+            std::thread::park_timeout(Duration::from_micros(200));
         }
         Ok(self)
     }

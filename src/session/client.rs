@@ -31,6 +31,8 @@ pub struct Client {
     pub local_address: String,
     pub fd: i32,
     pub unix: bool,
+    /// It connected to this core's own port, so it is to be served as by a node of a cluster.
+    pub through_core_port: bool,
     pub created: Millis,
     pub last_active: Cell<Millis>,
     pub link: Rc<Link>,
@@ -45,6 +47,8 @@ pub struct Client {
     pub reply: Cell<ReplyMode>,
     /// Full lower-case name of the last command.
     pub last_command: Cell<&'static str>,
+    /// Bytes of the request that is running, while it runs.
+    pub query_bytes: Cell<usize>,
     /// Total commands processed.
     pub commands: Cell<u64>,
     /// When its output first went over the soft limit (Unix milliseconds), 0 if it is below.
@@ -53,10 +57,17 @@ pub struct Client {
     pub close_after_reply: Cell<bool>,
 }
 
+fn is_core_port(core: &Core, peer: &Peer) -> bool {
+    let config = core.config();
+    config.core_ports && !peer.unix && peer.port != config.port
+}
+
 /// Who is at the other end.
 #[derive(Debug, Clone)]
 pub struct Peer {
     pub unix: bool,
+    /// The port it connected to.
+    pub port: u16,
     pub ip: Option<std::net::IpAddr>,
     pub address: String,
     pub local_address: String,
@@ -65,12 +76,14 @@ pub struct Peer {
 impl Client {
     /// A client that has just connected.
     pub fn new(core: &Core, link: Rc<Link>, peer: Peer, fd: i32) -> Client {
+        let through_core_port = is_core_port(core, &peer);
         Client {
             id: core.next_client_id(),
             address: peer.address,
             local_address: peer.local_address,
             fd,
             unix: peer.unix,
+            through_core_port,
             created: core.now(),
             last_active: Cell::new(core.now()),
             link,
@@ -84,6 +97,7 @@ impl Client {
             no_touch: Cell::new(false),
             reply: Cell::new(ReplyMode::On),
             last_command: Cell::new("NULL"),
+            query_bytes: Cell::new(0),
             commands: Cell::new(0),
             soft_limit_since: Cell::new(0),
             close_after_reply: Cell::new(false),
@@ -149,14 +163,15 @@ impl Client {
         if flags.is_empty() {
             flags.push('N');
         }
-        let (input, output) = (self.link.input_bytes(), self.link.output_bytes());
+        let input = self.link.input_bytes() + self.query_bytes.get();
+        let output = self.link.output_bytes();
         let mut line = String::with_capacity(256);
         let _ = write!(
             line,
             "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={flags} db={} sub=0 psub=0 \
-             ssub=0 multi=-1 watch=0 qbuf={input} qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 \
+             ssub=0 multi=-1 qbuf={input} qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 \
              obl={output} oll=0 omem={output} tot-mem={} events=r cmd={} user=default redir=-1 \
-             resp={} lib-name={} lib-ver={} io-thread=0 tot-net-in={} tot-net-out={} tot-cmds={}",
+             resp={} lib-name={} lib-ver={} tot-net-in={} tot-net-out={} tot-cmds={}",
             self.id,
             self.address,
             self.local_address,

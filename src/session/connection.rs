@@ -18,6 +18,7 @@ use super::gates;
 use super::link::Link;
 use super::table::{Entry, HostRun, LaterFuture, Row};
 use super::wave::Wave;
+use super::{redirect, refusal};
 use crate::base::probe::{Mutation, mutated, took_effect};
 use crate::base::seams::Chunk;
 use crate::command::spec::{Arity, Command, Group};
@@ -25,7 +26,7 @@ use crate::coordinate::gather;
 use crate::coordinate::route::{self, Route};
 use crate::limits;
 use crate::resp::args::Args;
-use crate::resp::error::{CmdError, shown};
+use crate::resp::error::CmdError;
 use crate::resp::out::Out;
 use crate::resp::parse::{BigBulk, Limits, Parsed as Outcome, Parser, Place, ProtocolError, Span};
 use crate::shard::execute;
@@ -53,6 +54,16 @@ enum Step {
     /// Other connections' turn.
     Yield,
     Close,
+}
+
+/// What became of a command, and so who books it.
+enum Dispatched {
+    /// It ran here, as the row with this id.
+    Ran(u16),
+    /// It was refused, or it runs on another core and is booked when its batch is back.
+    Elsewhere,
+    /// The session has to stop for it; a long command is booked at its end.
+    Stopped(Step),
 }
 
 /// The working state of one connection.
@@ -138,7 +149,7 @@ impl Session {
             Step::Read => {
                 self.finish_wave().await;
                 self.link.flush();
-                if !self.link.readable().await {
+                if !self.check_output().await || !self.link.readable().await {
                     return false;
                 }
             }
@@ -219,7 +230,7 @@ impl Session {
         let mut at = 0;
         loop {
             let (end, outcome) = self.parse_group(input, at, scratch);
-            let stopped = self.run_group(input, scratch);
+            let stopped = self.run_group(input, end, scratch);
             if !scratch.group.is_empty() {
                 self.external.clear();
             }
@@ -323,15 +334,19 @@ impl Session {
     }
 
     /// Runs a parsed group. On a stop: why, and where the input goes on (`None`: behind the group).
-    fn run_group(&mut self, input: &[u8], scratch: &Scratch) -> Option<(Option<usize>, Step)> {
+    fn run_group(
+        &mut self,
+        input: &[u8],
+        end: usize,
+        scratch: &Scratch,
+    ) -> Option<(Option<usize>, Step)> {
         let core = Rc::clone(&self.core);
         let (mut run, mut count) = (UNKNOWN, 0);
         let mut index = 0;
         while index < scratch.group.len() {
             let parsed = &scratch.group[index];
             if parsed.id != run && count > 0 {
-                core.attribute(run, count);
-                count = 0;
+                core.attribute(run, std::mem::take(&mut count));
             }
             run = parsed.id;
             let ran = self.run_plain(&core, input, scratch, index, run);
@@ -340,29 +355,48 @@ impl Session {
                 continue;
             }
             let (spans, start) = (parsed.spans, parsed.start as usize);
+            let next = scratch.group.get(index + 1).map_or(end, |next| next.start as usize);
+            self.client.query_bytes.set(next - start);
             let external = std::mem::take(&mut self.external);
             let spans = &scratch.spans[spans.0 as usize..spans.1 as usize];
             let args = Args::new(&input[start..], spans, &external);
-            let stopped = self.dispatch(&core, parsed, &args);
+            let outcome = self.dispatch(&core, parsed, &args);
             self.external = external;
-            let again = matches!(stopped, Some(Step::Wave | Step::Paused));
-            if !again {
-                (index, count) = (index + 1, count + 1);
-            }
-            if let Some(step) = stopped {
-                if count > 0 && run != UNKNOWN {
-                    core.attribute(run, count);
+            match outcome {
+                Dispatched::Ran(id) if id == run => count += 1,
+                Dispatched::Ran(id) => {
+                    if count > 0 {
+                        core.attribute(run, std::mem::take(&mut count));
+                    }
+                    core.attribute(id, 1);
                 }
-                self.client.commands.set(self.client.commands.get() + index as u64);
-                return Some((scratch.group.get(index).map(|next| next.start as usize), step));
+                Dispatched::Elsewhere | Dispatched::Stopped(_) => {}
             }
+            if !matches!(outcome, Dispatched::Stopped(Step::Wave | Step::Paused)) {
+                index += 1;
+            }
+            if !matches!(outcome, Dispatched::Stopped(Step::Later(..))) {
+                self.client.query_bytes.set(0);
+            }
+            let step = match outcome {
+                Dispatched::Stopped(step) => step,
+                _ if self.closing => Step::Close,
+                _ => continue,
+            };
+            self.book(&core, run, count, index);
+            return Some((scratch.group.get(index).map(|next| next.start as usize), step));
         }
-        if count > 0 && run != UNKNOWN {
-            core.attribute(run, count);
-            self.client.last_command.set(core.table.entries[run as usize].name);
-        }
-        self.client.commands.set(self.client.commands.get() + index as u64);
+        self.book(&core, run, count, index);
         None
+    }
+
+    /// Books what a group ran last: `count` calls of the row `run`, and `all` commands of the
+    /// client.
+    fn book(&self, core: &Core, run: u16, count: u64, all: usize) {
+        if count > 0 {
+            core.attribute(run, count);
+        }
+        self.client.commands.set(self.client.commands.get() + all as u64);
     }
 
     /// The fast path: runs the commands from `index` on that call row `id`, have one key of this
@@ -398,6 +432,7 @@ impl Session {
             }
             ran += 1;
         }
+        self.client.last_command.set(entry.name);
         ran
     }
 
@@ -412,55 +447,90 @@ impl Session {
             && !self.core.is_special()
     }
 
-    /// Runs one command on the general path; returns a step if the session has to stop for it.
-    /// After [`Step::Wave`] and [`Step::Paused`] the command has not run and must be presented
-    /// again.
-    fn dispatch(&mut self, core: &Core, parsed: &Parsed, args: &Args<'_>) -> Option<Step> {
+    /// Runs one command on the general path, or says why the session has to stop for it. After
+    /// [`Step::Wave`] and [`Step::Paused`] the command has not run and must be presented again.
+    fn dispatch(&mut self, core: &Core, parsed: &Parsed, args: &Args<'_>) -> Dispatched {
         let entry = match self.admit(core, args) {
             Ok(entry) => entry,
+            Err(_) if refusal::is_http(args) => {
+                tracing::warn!(
+                    client = self.client.id,
+                    "closed: it speaks HTTP, perhaps for others"
+                );
+                return Dispatched::Stopped(Step::Close);
+            }
             Err(error) => {
                 self.reply(|out| out.error(&error));
                 core.count_error(&error);
-                return None;
+                return Dispatched::Elsewhere;
             }
         };
         if core.is_paused(entry) {
-            return Some(if self.wave.is_some() { Step::Wave } else { Step::Paused });
+            let step = if self.wave.is_some() { Step::Wave } else { Step::Paused };
+            return Dispatched::Stopped(step);
         }
         match entry.row {
+            Row::Host(_) if self.wave.is_some() => Dispatched::Stopped(Step::Wave),
             Row::Data(command) => {
+                if let Err(error) = redirect::pass(self, command, args) {
+                    self.reply(|out| out.error(&error));
+                    core.count_failure(entry.id, &error);
+                    return Dispatched::Elsewhere;
+                }
                 let args = &args.with_hash(command.single_key as usize, parsed.hash);
-                match self.route(core, command, parsed, args) {
-                    Route::Here => self.run_here(core, entry, args),
-                    Route::One(owner) if owner == core.me() && !self.must_wait(command, args) => {
-                        self.run_here(core, entry, args);
-                    }
-                    Route::One(owner) => self.send_away(owner, entry, args, parsed.hash),
-                    Route::Many | Route::Every if self.wave.is_some() => return Some(Step::Wave),
-                    Route::Many | Route::Every => {
-                        return Some(Step::Coordinate(entry.id, self.own(entry, args)));
-                    }
-                }
-                None
+                self.dispatch_data(core, entry, command, parsed, args)
             }
-            Row::Host(_) if self.wave.is_some() => Some(Step::Wave),
-            Row::Host(command) => match command.run {
-                HostRun::Now(run) => {
-                    self.run_host(entry, run, args);
-                    self.closing.then_some(Step::Close)
+            Row::Host(command) => {
+                self.client.last_command.set(entry.name);
+                match command.run {
+                    HostRun::Now(run) => {
+                        self.run_host(entry, run, args);
+                        Dispatched::Ran(entry.id)
+                    }
+                    HostRun::Later(run) => {
+                        let whole = self.own(entry, args);
+                        Dispatched::Stopped(Step::Later(run, entry.id, whole))
+                    }
                 }
-                HostRun::Later(run) => Some(Step::Later(run, entry.id, self.own(entry, args))),
-            },
+            }
+        }
+    }
+
+    fn dispatch_data(
+        &mut self,
+        core: &Core,
+        entry: &'static Entry,
+        command: &'static Command,
+        parsed: &Parsed,
+        args: &Args<'_>,
+    ) -> Dispatched {
+        let route = self.route(core, command, parsed, args);
+        if matches!(route, Route::Many | Route::Every) && self.wave.is_some() {
+            return Dispatched::Stopped(Step::Wave);
+        }
+        self.client.last_command.set(entry.name);
+        match route {
+            Route::One(owner) if owner != core.me() || self.must_wait(command, args) => {
+                self.send_away(owner, entry, args, parsed.hash);
+                Dispatched::Elsewhere
+            }
+            Route::Here | Route::One(_) => {
+                self.run_here(core, entry, args);
+                Dispatched::Ran(entry.id)
+            }
+            Route::Many | Route::Every => {
+                Dispatched::Stopped(Step::Coordinate(entry.id, self.own(entry, args)))
+            }
         }
     }
 
     /// Existence, arity and gates.
     fn admit(&self, core: &Core, args: &Args<'_>) -> Result<&'static Entry, CmdError> {
         let Some(entry) = core.table.resolve(args) else {
-            return Err(unknown_command(args));
+            return Err(refusal::unknown_command(args));
         };
         if !entry.subcommands.is_empty() && args.len() > 1 {
-            return Err(unknown_subcommand(entry, args));
+            return Err(refusal::unknown_subcommand(entry, args));
         }
         if !entry.row.spec().arity.fits(args.len()) {
             core.sessions.commands.borrow_mut()[entry.id as usize].rejected += 1;
@@ -526,7 +596,6 @@ impl Session {
         run: fn(&mut Session, &Args<'_>, &mut Out) -> Result<(), CmdError>,
         args: &Args<'_>,
     ) {
-        self.client.last_command.set(entry.name);
         let link = Rc::clone(&self.link);
         let mut out = link.output();
         let mark = out.mark();
@@ -602,7 +671,6 @@ impl Session {
         id: u16,
         whole: Box<Batch>,
     ) {
-        self.client.last_command.set(self.core.table.entries[id as usize].name);
         let mut out = Out::new(self.client.protocol.get());
         self.link.set_stalled(true);
         let result = run(self, &whole, &mut out).await;
@@ -617,6 +685,7 @@ impl Session {
         mut out: Out,
     ) {
         self.link.set_stalled(false);
+        self.client.query_bytes.set(0);
         if let Err(error) = result {
             out.clear();
             out.error(&error);
@@ -723,29 +792,6 @@ const LINE_END: &[u8] = b"\r\n";
 /// Stands for the row of a host command inside a batch, which only carries its arguments.
 static NO_COMMAND: Command = crate::command::spec::cmd("HOST", Arity::AtLeast(1), Group::Server)
     .run(crate::command::spec::Run::Shard(crate::command::spec::Body::Reads(|_, _, _| Ok(()))));
-
-/// Redis prints at most this much of an unknown command's name and arguments.
-const SHOWN_MAX: usize = 128;
-
-fn unknown_command(args: &Args<'_>) -> CmdError {
-    let name = shown(args.at(0), SHOWN_MAX);
-    let mut list = Vec::new();
-    for arg in args.from(1) {
-        if list.len() >= SHOWN_MAX {
-            break;
-        }
-        let arg = shown(arg, SHOWN_MAX - list.len());
-        list.extend([b"'", arg, b"' "].concat());
-    }
-    let parts = [b"ERR unknown command '", name, b"', with args beginning with: ", &list];
-    CmdError::owned(parts.concat())
-}
-
-fn unknown_subcommand(container: &Entry, args: &Args<'_>) -> CmdError {
-    let (name, container) = (shown(args.at(1), SHOWN_MAX), container.name.to_ascii_uppercase());
-    let rest = format!("'. Try {container} HELP.");
-    CmdError::owned([b"ERR unknown subcommand '", name, rest.as_bytes()].concat())
-}
 
 /// Lets every other task that is ready run first.
 async fn yield_now(core: &Core) {

@@ -6,7 +6,7 @@
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 
 use hdrhistogram::Histogram;
 
@@ -17,7 +17,7 @@ use super::link::{Doorbell, Link};
 use super::table::{Entry, Table, table};
 use crate::base::alloc;
 use crate::base::layout::Layout;
-use crate::base::seams::Clock;
+use crate::base::seams::{BlockingWork, Clock, Offload};
 use crate::base::time::Millis;
 use crate::base::timers::Timers;
 use crate::config::{Apply, Config};
@@ -39,8 +39,6 @@ pub struct Identity {
     pub run_id: String,
     pub started: Millis,
     pub cores: usize,
-    /// The port clients use, 0 if there is none.
-    pub port: u16,
     /// Facts about the ring, printed by INFO.
     pub ring_features: String,
     pub config_file: String,
@@ -55,7 +53,6 @@ impl Identity {
             run_id: "0".repeat(40),
             started: 0,
             cores,
-            port: 0,
             ring_features: String::new(),
             config_file: String::new(),
             executable: String::new(),
@@ -139,10 +136,14 @@ pub struct Core {
     /// Acts on changed settings that concern the process; set once, on core 0, by whoever composes
     /// the server.
     pub on_change: OnceCell<OnChange>,
+    /// Where work goes that would block the core; without one it runs in place.
+    pub offload: OnceCell<Box<dyn Offload>>,
     pub clients: RefCell<BTreeMap<u64, Rc<Client>>>,
     pub doorbell: Rc<Doorbell>,
     pub clock: Rc<dyn Clock>,
     now: Cell<Millis>,
+    /// Unix time less the monotonic clock, in nanoseconds.
+    unix_offset_ns: Cell<i64>,
     /// The monotonic clock when time was last attributed to a command.
     pub(super) lap: Cell<u64>,
     pub sessions: SessionStats,
@@ -154,6 +155,7 @@ pub struct Core {
     next_client: Cell<u64>,
     next_expire: Cell<usize>,
     pub(super) scratch: RefCell<Scratch>,
+    #[expect(clippy::vec_box, reason = "each box is used again for another batch")]
     batches: RefCell<Vec<Box<Batch>>>,
     /// Deadlines of sessions.
     pub timers: Timers,
@@ -172,6 +174,7 @@ struct Tuned {
     policy: Policy,
     samples: usize,
     query_buffer_max: usize,
+    spin_ns: u64,
     output: OutputLimit,
 }
 
@@ -189,6 +192,7 @@ fn tuned(config: &Config) -> Tuned {
         memory_max: config.maxmemory,
         policy: policy(config),
         samples: config.maxmemory_samples as usize,
+        spin_ns: u64::from(config.spin_us) * 1000,
         query_buffer_max: config.client_query_buffer_limit as usize,
         output: OutputLimit {
             hard: normal.hard_bytes,
@@ -212,8 +216,8 @@ fn tuning(config: &Config) -> Tuning {
     Tuning {
         string_len_max: config.proto_max_bulk_len as usize,
         frequency: policy(config).counts_frequency(),
-        lfu_log_factor: config.lfu_log_factor as u32,
-        lfu_decay_minutes: config.lfu_decay_time as u32,
+        lfu_log_factor: config.lfu_log_factor,
+        lfu_decay_minutes: config.lfu_decay_time,
     }
 }
 
@@ -255,10 +259,12 @@ impl Core {
             config: RefCell::new(config),
             config_version: Cell::new(0),
             on_change: OnceCell::new(),
+            offload: OnceCell::new(),
             clients: RefCell::default(),
             doorbell: Rc::default(),
             clock,
             now: Cell::new(0),
+            unix_offset_ns: Cell::new(0),
             lap: Cell::new(0),
             sessions: SessionStats::default(),
             turns: LoopStats::default(),
@@ -271,6 +277,7 @@ impl Core {
             batches: RefCell::default(),
         };
         core.reset_stats();
+        core.follow_calendar();
         core.begin_turn();
         core
     }
@@ -334,6 +341,11 @@ impl Core {
         true
     }
 
+    /// How long to look for work before sleeping, in nanoseconds.
+    pub fn spin_ns(&self) -> u64 {
+        self.tuned.get().spin_ns
+    }
+
     /// `client-query-buffer-limit`.
     pub(super) fn query_buffer_max(&self) -> usize {
         self.tuned.get().query_buffer_max
@@ -382,15 +394,39 @@ impl Core {
 
     /// Reads the clocks; called by the runtime when a turn begins. Returns the monotonic one.
     pub fn begin_turn(&self) -> u64 {
-        let now = self.clock.unix_millis();
+        let nanos = self.clock.monotonic_nanos();
+        let now = (nanos as i64 + self.unix_offset_ns.get()) / 1_000_000;
+        self.lap.set(nanos);
         self.now.set(now);
         self.shards.db.borrow_mut().set_now(now);
-        let nanos = self.clock.monotonic_nanos();
-        self.lap.set(nanos);
         if self.pause.get().is_some_and(|pause| pause.until <= now) {
             self.pause.set(None);
         }
         nanos
+    }
+
+    /// Sets the distance between the monotonic clock, which turns read, and the calendar, which
+    /// may be set at any time; called by the runtime's cron.
+    pub fn follow_calendar(&self) {
+        let unix_ns = self.clock.unix_micros() * 1000;
+        self.unix_offset_ns.set(unix_ns - self.clock.monotonic_nanos() as i64);
+    }
+
+    /// Runs `work` where it does not block the core, and returns what it returned; `None` if it
+    /// panicked.
+    pub async fn off_core<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
+        let (sender, receiver) = mpsc::channel();
+        let run: BlockingWork = Box::new(move || {
+            let _ = sender.send(work());
+        });
+        match self.offload.get() {
+            Some(offload) => offload.run(run).await,
+            None => run(),
+        }
+        receiver.try_recv().ok()
     }
 
     /// An id for a new client: unique in the process, rising on each core.
@@ -549,9 +585,13 @@ impl Core {
             counter.set(0);
         }
         let db = self.shards.db.borrow();
-        for counter in
-            [&db.counters.hits, &db.counters.misses, &db.counters.expired, &db.counters.evicted]
-        {
+        for counter in [
+            &db.counters.hits,
+            &db.counters.misses,
+            &db.counters.expired,
+            &db.counters.evicted,
+            &db.counters.lazy_freed,
+        ] {
             counter.set(0);
         }
     }
@@ -602,6 +642,7 @@ impl Core {
         stats.expired = db.counters.expired.get();
         stats.evicted = db.counters.evicted.get();
         stats.changes = db.changes.count();
+        stats.lazy_freed = db.counters.lazy_freed.get();
         stats.lazy_free_pending = db.lazy_free_pending() as u64;
         let selected = db.selected();
         for index in 0..db.database_count() {
@@ -646,9 +687,10 @@ impl Core {
         true
     }
 
-    /// Books how long the core was busy; called by the runtime when a turn ends.
+    /// Books how long the core was busy; called by the runtime when a turn ends. The turn counts
+    /// up to the last command, which saves a look at the clock.
     pub fn end_turn(&self, busy_since: u64) {
-        add(&self.turns.busy_ns, self.clock.monotonic_nanos().saturating_sub(busy_since));
+        add(&self.turns.busy_ns, self.lap.get().saturating_sub(busy_since));
     }
 
     /// Registers a client.

@@ -218,6 +218,8 @@ impl Link {
             if let Some(receiving) = big.as_mut() {
                 self.feed(receiving);
                 if receiving.buffer.len() == receiving.total {
+                    // The driver stopped the ordinary way of receiving for it.
+                    self.ring();
                     return Poll::Ready(big.take().map(|done| done.buffer));
                 }
                 self.ring();

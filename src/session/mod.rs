@@ -12,5 +12,7 @@ mod gates;
 pub mod guard;
 pub mod host;
 pub mod link;
+mod redirect;
+mod refusal;
 pub mod table;
 mod wave;

@@ -97,6 +97,7 @@ impl Wave {
 }
 
 /// A wave with all its replies.
+#[expect(clippy::vec_box, reason = "each box is used again for another batch")]
 pub struct Answered {
     pub batches: Vec<Box<Batch>>,
     order: Vec<Piece>,

@@ -115,11 +115,13 @@ pub enum Task {
     /// Phase one of a two-phase command.
     Collect(Box<Phase>),
 }
+/// The name of a parameter and its new value.
+pub type Pair = (Box<[u8]>, Box<[u8]>);
 
 /// CONFIG SET: names and values, all to be set or none.
 #[derive(Debug, Clone)]
 pub struct ConfigChange {
-    pub pairs: Vec<(Box<[u8]>, Box<[u8]>)>,
+    pub pairs: Vec<Pair>,
     /// Whether the client is on this host.
     pub is_local: bool,
 }

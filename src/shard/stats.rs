@@ -57,6 +57,7 @@ pub struct CoreStats {
     pub query_buffer_closed: u64,
     pub output_buffer_closed: u64,
     pub lazy_free_pending: u64,
+    pub lazy_freed: u64,
     pub table_bytes: u64,
     pub client_input_bytes: u64,
     pub client_output_bytes: u64,
@@ -103,7 +104,7 @@ impl CoreStats {
         }
     }
 
-    fn counters(&self) -> [u64; 26] {
+    fn counters(&self) -> [u64; 27] {
         [
             self.requests,
             self.connections_received,
@@ -127,6 +128,7 @@ impl CoreStats {
             self.query_buffer_closed,
             self.output_buffer_closed,
             self.lazy_free_pending,
+            self.lazy_freed,
             self.table_bytes,
             self.client_input_bytes,
             self.client_output_bytes,
@@ -134,7 +136,7 @@ impl CoreStats {
         ]
     }
 
-    fn counters_mut(&mut self) -> [&mut u64; 26] {
+    fn counters_mut(&mut self) -> [&mut u64; 27] {
         [
             &mut self.requests,
             &mut self.connections_received,
@@ -158,6 +160,7 @@ impl CoreStats {
             &mut self.query_buffer_closed,
             &mut self.output_buffer_closed,
             &mut self.lazy_free_pending,
+            &mut self.lazy_freed,
             &mut self.table_bytes,
             &mut self.client_input_bytes,
             &mut self.client_output_bytes,

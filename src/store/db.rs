@@ -42,6 +42,8 @@ pub struct Counters {
     pub misses: Cell<u64>,
     pub expired: Cell<u64>,
     pub evicted: Cell<u64>,
+    /// Entries of flushed databases that are freed by now.
+    pub lazy_freed: Cell<u64>,
 }
 
 fn bump(counter: &Cell<u64>) {
@@ -244,6 +246,14 @@ impl Db {
         Some(entry)
     }
 
+    /// The entry at `key`: counts a hit or a miss and marks the key as accessed, also for a client
+    /// that asked for no traces. For TOUCH.
+    pub fn read_and_touch(&self, key: Key<'_>) -> Option<EntryRef<'_>> {
+        let entry = self.probe(key)?;
+        self.touch(entry);
+        Some(entry)
+    }
+
     /// The entry at `key`: counts a hit or a miss, but is no access. For EXISTS, TTL, TYPE, OBJECT.
     #[inline]
     pub fn probe(&self, key: Key<'_>) -> Option<EntryRef<'_>> {
@@ -385,13 +395,16 @@ impl Db {
     /// Frees up to `entries` entries of flushed databases; false when nothing is left to free.
     pub fn free_some(&mut self, entries: usize) -> bool {
         let Some(remains) = self.graveyard.last_mut() else { return false };
-        self.graveyard_len = self.graveyard_len.saturating_sub(entries);
+        let before = self.graveyard_len;
+        self.graveyard_len = before.saturating_sub(entries);
         if remains.free_some(entries) {
             self.graveyard.pop();
         }
         if self.graveyard.is_empty() {
             self.graveyard_len = 0;
         }
+        let freed = &self.counters.lazy_freed;
+        freed.set(freed.get() + (before - self.graveyard_len) as u64);
         true
     }
 

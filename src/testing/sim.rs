@@ -167,8 +167,13 @@ impl Sim {
         let at = self.random.below(self.stations.len() as u64) as usize;
         let station = &mut self.stations[at];
         let link = Rc::new(Link::new(number as u32, Rc::clone(&station.core.doorbell)));
-        let peer =
-            Peer { unix: true, ip: None, address: String::new(), local_address: String::new() };
+        let peer = Peer {
+            unix: true,
+            port: 0,
+            ip: None,
+            address: String::new(),
+            local_address: String::new(),
+        };
         let client = Rc::new(Client::new(&station.core, Rc::clone(&link), peer, 0));
         station.core.add_client(Rc::clone(&client));
         let session = Session::new(Rc::clone(&station.core), client);

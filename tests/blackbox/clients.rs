@@ -103,6 +103,29 @@ fn a_large_value_may_arrive_slowly() {
     assert_alive(&mut server);
 }
 
+/// A large argument is received into a buffer of its own; what follows comes the usual way again.
+#[test]
+fn a_short_argument_may_follow_a_large_one_later() {
+    let server = start("");
+    let mut client = server.connect();
+    let mut received = 0;
+    let key = vec![b'k'; MEGABYTE as usize / 2];
+    let bytes = encode(&[b"SET".as_slice(), &key, b"1"]);
+    for round in 0..3 {
+        let rest = bytes.len() - 7;
+        for piece in [&bytes[..20_000], &bytes[20_000..rest], &bytes[rest..]] {
+            client.send_bytes(piece).expect("the server reads");
+            received += piece.len();
+            let seen = format!("tot-net-in={received} ");
+            eventually("all of it arrives", || {
+                let Reply::Bulk(lines) = server.connect().run("CLIENT LIST") else { return false };
+                String::from_utf8_lossy(&lines).contains(&seen)
+            });
+        }
+        assert_eq!(client.receive(), ok(), "round {round}");
+    }
+}
+
 #[test]
 fn commands_may_arrive_byte_by_byte() {
     let server = start("");

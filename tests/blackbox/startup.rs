@@ -5,6 +5,7 @@ use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
 use std::process::{Command, Output, Stdio};
 
+use crate::start;
 use crate::support::client::Client;
 use crate::support::reply::Reply;
 use crate::support::server::{Options, Program, SOCKET, free_port, fresh_directory};
@@ -204,4 +205,29 @@ fn every_shard_count_serves_the_same() {
         }
         assert_eq!(client.run("DBSIZE"), Reply::Integer(50));
     }
+}
+
+#[test]
+fn the_port_can_change_while_clients_are_connected() {
+    let server = start("");
+    let taken = TcpListener::bind("0.0.0.0:0").expect("some port is free");
+    let taken = taken.local_addr().map(|address| (address.port(), taken)).expect("it is bound");
+    let mut client = server.connect();
+    let refused = client.run(&format!("CONFIG SET port {}", taken.0));
+    assert!(matches!(refused, Reply::Error(_)), "{refused:?}");
+    assert_eq!(server.connect().run("PING"), Reply::Status("PONG".to_owned()));
+    let port = free_port();
+    assert_eq!(client.run(&format!("CONFIG SET port {port}")), Reply::Status("OK".to_owned()));
+    for _ in 0..8 {
+        let mut fresh = Client::tcp(([127, 0, 0, 1], port).into()).expect("every core listens");
+        assert_eq!(fresh.run("PING"), Reply::Status("PONG".to_owned()));
+    }
+    assert!(server.try_connect().is_err(), "nobody listens on the old port");
+    assert_eq!(client.run("PING"), Reply::Status("PONG".to_owned()));
+}
+
+#[test]
+fn only_what_asks_for_something_in_vain_is_warned_about() {
+    assert!(!start("").log().contains("has no effect"));
+    assert!(start("--save 900 1").log().contains("'save' has no effect"));
 }

@@ -139,13 +139,14 @@ fn nodes(session: &Session) -> Vec<Node> {
         slots,
         is_me,
     };
-    if !core.config().core_ports {
-        return vec![node(0, identity.port, 0..SLOTS, true)];
+    let (config, base) = (core.config(), core.config().port);
+    if !config.core_ports {
+        return vec![node(0, base, 0..SLOTS, true)];
     }
     let layout = core.shards.layout;
     (0..layout.cores() as u16)
         .map(|index| {
-            let port = identity.port.saturating_add(1 + index);
+            let port = base.saturating_add(1 + index);
             node(index, port, layout.slots_of(index), index == core.me().0)
         })
         .collect()

@@ -62,7 +62,7 @@ const SUBCOMMANDS: &[HostCommand] =
         ),
         host(
             admin("REWRITE", Arity::Exact(2), "Writes the settings into their file.", "2.8.0"),
-            HostRun::Now(rewrite),
+            HostRun::Later(rewrite),
         ),
         host(
             admin("SET", Arity::AtLeast(4), "Changes parameters of the running server.", "2.0.0")
@@ -94,13 +94,16 @@ fn reset_statistics<'a>(
     })
 }
 
-/// Waits for the disk, as in Redis: an administrator's command, and the file is small.
-fn rewrite(session: &mut Session, _: &Args<'_>, out: &mut Out) -> CmdResult {
-    rewrite_file(&session.core.config())
-        .map_err(|error| CmdError::owned(format!("ERR {error}")))?;
-    tracing::info!("CONFIG REWRITE executed");
-    out.ok();
-    Ok(())
+fn rewrite<'a>(session: &'a mut Session, _: &'a Batch, out: &'a mut Out) -> LaterFuture<'a> {
+    Box::pin(async move {
+        let config = session.core.config();
+        let written = session.core.off_core(move || rewrite_file(&config)).await;
+        let outcome = written.ok_or(CmdError::Text("ERR rewriting the file failed"))?;
+        outcome.map_err(|error| CmdError::owned(format!("ERR {error}")))?;
+        tracing::info!("CONFIG REWRITE executed");
+        out.ok();
+        Ok(())
+    })
 }
 
 fn set<'a>(session: &'a mut Session, whole: &'a Batch, out: &'a mut Out) -> LaterFuture<'a> {

@@ -75,7 +75,7 @@ fn info<'a>(session: &'a mut Session, whole: &'a Batch, out: &'a mut Out) -> Lat
             now_us: core.clock.unix_micros(),
             started: identity.started,
             run_id: &identity.run_id,
-            port: identity.port,
+            port: config.port,
             executable: &identity.executable,
             config_file: &identity.config_file,
             ring_features: &identity.ring_features,
