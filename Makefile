@@ -2,6 +2,7 @@
 
 ARGS ?=
 SEED ?=
+SEEDS ?= 50000
 T ?= 60
 
 .PHONY: help run check setup test sim fuzz conformance bench loadtest doc
@@ -23,9 +24,8 @@ test: check setup ## The one test command: check, then every test
 	cargo test --workspace
 	tests/clients.sh
 
-sim: ## The deterministic simulator (SEED=n repeats a run)
-	@test -f tests/simulation.rs || { echo "make sim: there is no simulator yet" >&2; exit 1; }
-	SEED=$(SEED) cargo test --release --test simulation -- --nocapture
+sim: ## The deterministic simulator (SEEDS=n runs so many seeds, SEED=n repeats one)
+	SEED=$(SEED) SEEDS=$(SEEDS) cargo test --lib testing::sim -- --nocapture
 
 fuzz: ## Every fuzz target, T seconds each (T=60)
 	tests/fuzz.sh $(T)

@@ -12,6 +12,7 @@ pub mod hash;
 pub mod layout;
 pub mod num;
 pub mod prng;
+pub mod probe;
 pub mod seams;
 pub mod time;
 pub mod timers;

@@ -1,86 +1,57 @@
 //! Commands over several cores: their parts go out together, their replies become one.
 //!
-//! Invariant: parts are sent before the first answer is awaited, and the local part runs meanwhile.
-//! The reply is written only when every part has answered.
+//! Invariant: every part runs while all of them are claimed, so the whole happens at one instant;
+//! the reply is written only when every part has answered.
 
-use std::cell::RefCell;
-
-use super::hop::{Hop, Hops};
 use super::route;
-use crate::base::layout::Layout;
+use super::shards::Shards;
+use super::transaction::{self, Work};
 use crate::command::spec::{Command, Fold, Keys, Run};
 use crate::resp::args::Args;
 use crate::resp::error::CmdError;
 use crate::resp::out::Out;
-use crate::shard::execute;
-use crate::shard::message::{Batch, CoreId, Request, Response};
-use crate::store::db::Db;
-
-/// What a coordinator sees: its own shard, the way to the others, and who owns what.
-pub struct Shards {
-    pub db: RefCell<Db>,
-    pub hops: Hops,
-    pub layout: Layout,
-}
-
-impl Shards {
-    /// This core.
-    pub fn me(&self) -> CoreId {
-        self.hops.me()
-    }
-
-    /// Every core, this one included.
-    pub fn cores(&self) -> impl Iterator<Item = CoreId> + use<> {
-        (0..self.layout.cores() as u16).map(CoreId)
-    }
-
-    /// Asks every other core the same and collects the answers in the order of cores.
-    pub async fn ask_others(&self, mut request: impl FnMut() -> Request) -> Vec<Response> {
-        let me = self.me();
-        let hops: Vec<Hop<'_>> = self
-            .cores()
-            .filter(|core| *core != me)
-            .map(|core| self.hops.ask(core, request()))
-            .collect();
-        let mut answers = Vec::with_capacity(hops.len());
-        for hop in hops {
-            answers.push(hop.await);
-        }
-        answers
-    }
-}
+use crate::shard::locks::{Claim, Mode};
+use crate::shard::message::{Batch, CoreId, Request, Response, Task};
 
 /// Runs the one command of `whole` on all the cores it concerns and writes its reply to `out`.
 pub async fn run(shards: &Shards, whole: &Batch, out: &mut Out) -> Result<(), CmdError> {
     let command = whole.calls[0].command;
-    match command.run {
-        Run::Scatter(_, fold) => {
-            let plan = share(shards, command, &whole.args(0));
-            let parts = split(whole, &plan);
-            let parts = exchange(shards, parts).await;
-            self::fold(fold, &plan, &parts, shards, out)
+    let (plan, fold) = match command.run {
+        Run::Scatter(_, fold) => (share(shards, command, &whole.args(0)), fold),
+        Run::Every(_, fold) => (everywhere(shards, command, &whole.args(0)), fold),
+        Run::TwoPhase { .. } => return super::two_phase::run(shards, whole, out).await,
+        Run::Cursor(position, _) => {
+            return super::scan::run(shards, whole, position.into(), out).await;
         }
-        Run::Every(_, fold) => {
-            let everything: Vec<usize> = (0..whole.args(0).len()).collect();
-            let plan = Plan {
-                shares: shards.cores().map(|core| (core, everything.clone())).collect(),
-                order: Vec::new(),
-            };
-            let parts = exchange(shards, split(whole, &plan)).await;
-            self::fold(fold, &plan, &parts, shards, out)
-        }
-        Run::TwoPhase { .. } => super::two_phase::run(shards, whole, out).await,
-        Run::Cursor(position, _) => super::scan::run(shards, whole, position.into(), out).await,
         Run::Shard(_) => unreachable!("runs on one core"),
-    }
+    };
+    let parts = run_parts(shards, whole, &plan).await;
+    self::fold(fold, &plan, &parts, shards, out)
 }
 
 /// Which arguments go where.
 struct Plan {
-    /// Argument positions per core, the command's name first.
-    shares: Vec<(CoreId, Vec<usize>)>,
+    shares: Vec<Share>,
     /// For each key in its order, the index of the share it went to.
     order: Vec<usize>,
+}
+
+/// One shard's part.
+struct Share {
+    core: CoreId,
+    /// Positions of its arguments, the command's name first.
+    positions: Vec<usize>,
+    claim: Claim,
+}
+
+impl Share {
+    fn batch(&self, whole: &Batch) -> Box<Batch> {
+        let mut batch = Box::new(Batch::new(whole.conditions));
+        let call = &whole.calls[0];
+        let positions = self.positions.iter().copied();
+        batch.push(call.command, call.statistics, &whole.args(0), positions, (0, 0));
+        batch
+    }
 }
 
 fn share(shards: &Shards, command: &Command, args: &Args<'_>) -> Plan {
@@ -90,56 +61,66 @@ fn share(shards: &Shards, command: &Command, args: &Args<'_>) -> Plan {
     };
     let mut plan = Plan { shares: Vec::new(), order: Vec::new() };
     route::for_each_key(&command.spec, args, |position| {
-        let core = route::owner(shards.layout, args.key(position.index));
-        let known = plan.shares.iter().position(|(owner, _)| *owner == core);
+        let key = args.key(position.index);
+        let core = route::owner(shards.layout, key);
+        let known = plan.shares.iter().position(|share| share.core == core);
         let index = known.unwrap_or_else(|| {
-            plan.shares.push((core, vec![0]));
+            plan.shares.push(Share { core, positions: vec![0], claim: Claim::Keys(Vec::new()) });
             plan.shares.len() - 1
         });
         let end = (position.index + step).min(args.len());
-        plan.shares[index].1.extend(position.index..end);
+        plan.shares[index].positions.extend(position.index..end);
+        if let Claim::Keys(keys) = &mut plan.shares[index].claim {
+            keys.push((key.hash, route::mode(command, position.access)));
+        }
         plan.order.push(index);
     });
+    for share in &mut plan.shares {
+        if let Claim::Keys(keys) = &mut share.claim {
+            share.claim = Claim::keys(std::mem::take(keys));
+        }
+    }
     plan
 }
 
-fn split(whole: &Batch, plan: &Plan) -> Vec<(CoreId, Box<Batch>)> {
-    let (call, args) = (&whole.calls[0], whole.args(0));
-    let part = |positions: &[usize]| {
-        let mut batch = Box::new(Batch::new(whole.conditions));
-        batch.push(call.command, call.statistics, &args, positions.iter().copied(), (0, 0));
-        batch
+fn everywhere(shards: &Shards, command: &Command, args: &Args<'_>) -> Plan {
+    let share = |core| Share {
+        core,
+        positions: (0..args.len()).collect(),
+        claim: Claim::Shard(Mode::of(command.writes())),
     };
-    plan.shares.iter().map(|(core, positions)| (*core, part(positions))).collect()
+    Plan { shares: shards.cores().map(share).collect(), order: Vec::new() }
 }
 
-/// Sends each part to its core, runs the local one meanwhile, and returns them answered in the same
-/// order.
-pub(super) async fn exchange(shards: &Shards, parts: Vec<(CoreId, Box<Batch>)>) -> Vec<Box<Batch>> {
-    let mut local = None;
-    let mut away = Vec::with_capacity(parts.len());
-    for (index, (core, mut batch)) in parts.into_iter().enumerate() {
-        batch.is_part = true;
-        if core == shards.me() {
-            local = Some((index, batch));
-        } else {
-            away.push(shards.hops.ask(core, Request::Run(batch)));
-        }
+/// Runs each share on its core, all at one instant, and returns them answered in the same order. A
+/// command that only reads runs where its claim is granted, which saves a hop.
+async fn run_parts(shards: &Shards, whole: &Batch, plan: &Plan) -> Vec<Box<Batch>> {
+    let cores: Vec<CoreId> = plan.shares.iter().map(|share| share.core).collect();
+    let writes = whole.calls[0].command.writes();
+    let (held, mut answers) = transaction::hold(shards, whole, &cores, |index| {
+        let share = &plan.shares[index];
+        let task = if writes { Task::Hold } else { Task::Run(share.batch(whole)) };
+        (share.claim.clone(), task)
+    })
+    .await;
+    if writes {
+        let work = plan.shares.iter().map(|share| (share.core, Work::Run(share.batch(whole))));
+        answers = held.finish(work.collect()).await;
     }
-    let mut answered = Vec::with_capacity(away.len() + 1);
-    if let Some((_, batch)) = &mut local {
-        execute::run_batch(&mut shards.db.borrow_mut(), batch, |_, _| {});
+    answers.into_iter().map(answered).collect()
+}
+
+/// The batch of an answer to one.
+pub fn answered(response: Response) -> Box<Batch> {
+    match response {
+        Response::Ran(batch) => batch,
+        _ => unreachable!("a batch is answered by a batch"),
     }
-    for hop in away {
-        match hop.await {
-            Response::Ran(batch) => answered.push(batch),
-            _ => unreachable!("a batch is answered by a batch"),
-        }
-    }
-    if let Some((index, batch)) = local {
-        answered.insert(index, batch);
-    }
-    answered
+}
+
+/// Runs the one command of `batch` on `core` as a single command.
+pub(super) async fn exchange(shards: &Shards, core: CoreId, batch: Box<Batch>) -> Box<Batch> {
+    answered(shards.ask(core, Request::Run(batch)).await)
 }
 
 fn fold(

@@ -11,6 +11,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
+use crate::base::probe::{Mutation, mutated};
+use crate::shard::locks::TransactionId;
 use crate::shard::message::{CoreId, Message, Request, Response, Ticket};
 
 enum Waiting {
@@ -84,16 +86,31 @@ impl Hops {
 
     /// Sends `request` to another core; the answer is awaited whenever it suits.
     pub fn ask(&self, to: CoreId, request: Request) -> Hop<'_> {
-        debug_assert_ne!(to, self.me, "a core does not ask itself");
+        debug_assert_ne!(to, self.me, "a core asks itself otherwise");
         let ticket = self.open();
         self.out.set(self.out.get() + 1);
         self.stage(to, Message::Request(ticket, request));
         Hop { hops: self, ticket }
     }
 
-    /// Sends the answer to a request that another core asked.
+    /// A question of this core to itself: whoever answers gives the ticket to [`Hops::answer`].
+    pub fn ask_self(&self) -> (Ticket, Hop<'_>) {
+        let ticket = self.open();
+        (ticket, Hop { hops: self, ticket })
+    }
+
+    /// Gives the answer to a request to the core that asked.
     pub fn answer(&self, to: CoreId, ticket: Ticket, response: Response) {
-        self.stage(to, Message::Response(ticket, response));
+        if to == self.me {
+            self.arrived(ticket, response);
+        } else {
+            self.stage(to, Message::Response(ticket, response));
+        }
+    }
+
+    /// Tells another core that a transaction needs its claim there no longer.
+    pub fn release(&self, to: CoreId, id: TransactionId) {
+        self.stage(to, Message::Release(id));
     }
 
     fn stage(&self, to: CoreId, message: Message) {
@@ -127,7 +144,7 @@ impl Hops {
         let waker = {
             let mut places = self.places.borrow_mut();
             let Some(place) = places.get_mut(ticket.index as usize) else { return false };
-            if place.generation != ticket.generation {
+            if place.generation != ticket.generation && !mutated(Mutation::LateAnswer) {
                 return false;
             }
             match std::mem::replace(&mut place.state, Waiting::Answered(response)) {
@@ -197,6 +214,10 @@ impl Drop for Hop<'_> {
                 self.hops.close(place, self.ticket.index);
                 Some(response)
             }
+            _ if mutated(Mutation::LateAnswer) => {
+                self.hops.close(place, self.ticket.index);
+                None
+            }
             _ => None,
         };
         drop(places);
@@ -215,6 +236,7 @@ mod tests {
     fn ticket_of(message: &Message) -> Ticket {
         match message {
             Message::Request(ticket, _) | Message::Response(ticket, _) => *ticket,
+            Message::Release(_) => unreachable!("nothing is released here"),
         }
     }
 

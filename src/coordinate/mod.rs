@@ -6,4 +6,6 @@ pub mod gather;
 pub mod hop;
 pub mod route;
 pub mod scan;
+pub mod shards;
+pub mod transaction;
 pub mod two_phase;

@@ -6,6 +6,7 @@ use crate::base::layout::Layout;
 use crate::base::num;
 use crate::command::spec::{Access, Command, Keys, Run, Spec};
 use crate::resp::args::{Args, Key};
+use crate::shard::locks::Mode;
 use crate::shard::message::CoreId;
 
 /// Where a command runs.
@@ -39,6 +40,19 @@ pub fn for_each_key(spec: &Spec, args: &Args<'_>, mut found: impl FnMut(KeyPosit
             }
         });
     }
+}
+
+/// Calls `found` with the hash of every key of a single command, and how the key is to be claimed.
+pub fn for_each_claimed(command: &Command, args: &Args<'_>, mut found: impl FnMut(u64, Mode)) {
+    for_each_key(&command.spec, args, |position| {
+        found(args.key(position.index).hash, mode(command, position.access));
+    });
+}
+
+/// How a key is claimed that `command` accesses so. Where the access depends on the arguments, the
+/// command decides.
+pub fn mode(command: &Command, access: Access) -> Mode {
+    Mode::of(command.writes() && (access.writes() || access.has(Access::VARIABLE)))
 }
 
 /// Calls `found` with the position of every key that one specification finds; positions may lie

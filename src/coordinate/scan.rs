@@ -6,7 +6,8 @@
 //!
 //! Invariant: nothing is kept between calls; the cursor that the client sends back says it all.
 
-use super::gather::{self, Shards};
+use super::gather;
+use super::shards::Shards;
 use crate::base::layout::ScanCursor;
 use crate::command::generic::scan_page;
 use crate::resp::args::Args;
@@ -27,8 +28,8 @@ pub async fn run(
     let (mut found, mut count) = (Out::new(out.protocol()), 0);
     let mut part = whole_again(whole, &args);
     loop {
-        let answered = gather::exchange(shards, vec![(owner(shards, cursor), part)]).await;
-        let replies = &answered[0].replies;
+        let answered = gather::exchange(shards, owner(shards, cursor), part).await;
+        let replies = &answered.replies;
         gather::refuse_error(replies)?;
         let answer = Answer::read(replies);
         found.append_range(replies, answer.keys_at, replies.encoded().len());

@@ -19,6 +19,7 @@ use super::link::Link;
 use super::table::{Entry, HostRun, LaterFuture, Row};
 use super::wave::Wave;
 use super::{redirect, refusal};
+use crate::base::probe::{Mutation, mutated, took_effect};
 use crate::base::seams::Chunk;
 use crate::command::spec::{Arity, Command, Group};
 use crate::coordinate::gather;
@@ -425,6 +426,7 @@ impl Session {
             let spans = &scratch.spans[parsed.spans.0 as usize..parsed.spans.1 as usize];
             let args = Args::new(&input[parsed.start as usize..], spans, &self.external)
                 .with_hash(command.single_key as usize, parsed.hash);
+            took_effect(args.from(0));
             if let Err(error) = execute::execute(&mut db, command, &args, &mut out) {
                 core.count_failure(id, &error);
             }
@@ -434,10 +436,12 @@ impl Session {
         ran
     }
 
-    /// True if no gate, pause, reply mode or wave stands between this client and its commands.
+    /// True if no gate, pause, claim, reply mode or wave stands between this client and its
+    /// commands.
     #[inline]
     fn is_ordinary(&self) -> bool {
         self.wave.is_none()
+            && self.core.shards.is_idle()
             && self.client.authenticated.get()
             && self.client.reply.get() == ReplyMode::On
             && !self.core.is_special()
@@ -506,7 +510,7 @@ impl Session {
         }
         self.client.last_command.set(entry.name);
         match route {
-            Route::One(owner) if owner != core.me() => {
+            Route::One(owner) if owner != core.me() || self.must_wait(command, args) => {
                 self.send_away(owner, entry, args, parsed.hash);
                 Dispatched::Elsewhere
             }
@@ -555,9 +559,18 @@ impl Session {
         batch
     }
 
+    /// True if a command on this core's keys has to wait: for a granted claim, or for an earlier
+    /// command of this connection that does.
+    fn must_wait(&self, command: &Command, args: &Args<'_>) -> bool {
+        let shards = &self.core.shards;
+        self.wave.as_ref().is_some_and(|wave| wave.concerns(shards.me()))
+            || (!shards.is_idle() && shards.is_held(command, args))
+    }
+
     fn run_here(&mut self, core: &Core, entry: &Entry, args: &Args<'_>) {
         let Row::Data(command) = entry.row else { return };
         let conditions = self.client.conditions();
+        took_effect(args.from(0));
         self.reply(|out| {
             let mut db = core.shards.db.borrow_mut();
             execute::enter(&mut db, conditions);
@@ -635,6 +648,9 @@ impl Session {
         let Some(wave) = self.wave.take() else { return };
         let answered = wave.answer(&self.core.shards).await;
         answered.write(&mut self.link.output());
+        if mutated(Mutation::ReplyDoubled) {
+            answered.write(&mut self.link.output());
+        }
         for batch in answered.batches {
             self.core.attribute_batch(&batch);
             self.core.return_batch(batch);

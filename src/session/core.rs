@@ -21,17 +21,15 @@ use crate::base::seams::{BlockingWork, Clock, Offload};
 use crate::base::time::Millis;
 use crate::base::timers::Timers;
 use crate::config::{Apply, Config};
-use crate::coordinate::gather::Shards;
 use crate::coordinate::hop::Hops;
+use crate::coordinate::shards::{Asker, Shards};
 use crate::limits;
 use crate::observe::process;
 use crate::resp::error::CmdError;
 use crate::resp::parse::Span;
-use crate::shard::message::{
-    Batch, ClientFilter, CoreId, Message, Request, Response, Settings, Ticket,
-};
+use crate::shard::digest;
+use crate::shard::message::{Batch, ClientFilter, CoreId, Message, Request, Response, Settings};
 use crate::shard::stats::{CommandStats, CoreStats, KeyspaceStats};
-use crate::shard::{digest, execute};
 use crate::store::db::{Db, Tuning};
 use crate::store::evict::Policy;
 
@@ -142,7 +140,7 @@ pub struct Core {
     pub offload: OnceCell<Box<dyn Offload>>,
     pub clients: RefCell<BTreeMap<u64, Rc<Client>>>,
     pub doorbell: Rc<Doorbell>,
-    pub clock: Box<dyn Clock>,
+    pub clock: Rc<dyn Clock>,
     now: Cell<Millis>,
     /// Unix time less the monotonic clock, in nanoseconds.
     unix_offset_ns: Cell<i64>,
@@ -248,8 +246,10 @@ impl Core {
             tuning(&config),
         );
         let table = table();
+        let clock: Rc<dyn Clock> = clock.into();
+        let hops = Hops::new(me, identity.cores);
         let core = Core {
-            shards: Shards { db: RefCell::new(db), hops: Hops::new(me, identity.cores), layout },
+            shards: Shards::new(db, hops, layout, Rc::clone(&clock)),
             table,
             identity,
             tuned: Cell::new(tuned(&config)),
@@ -368,7 +368,7 @@ impl Core {
         self.book(id, calls, spent);
     }
 
-    /// Books the calls of a batch that another core ran.
+    /// Books the calls of a batch that another core ran, and their errors.
     pub(super) fn attribute_batch(&self, batch: &Batch) {
         let each = batch.spent_ns / batch.calls.len().max(1) as u64;
         let mut calls = batch.calls.as_slice();
@@ -376,6 +376,9 @@ impl Core {
             let same = calls.iter().take_while(|call| call.statistics == first.statistics).count();
             self.book(first.statistics, same as u64, each * same as u64);
             calls = &calls[same..];
+        }
+        for (id, error) in &batch.failed {
+            self.count_failure(*id, error);
         }
     }
 
@@ -464,42 +467,22 @@ impl Core {
             Message::Response(ticket, response) => {
                 self.shards.hops.arrived(ticket, response);
             }
-            Message::Request(ticket, request) => self.serve(from, ticket, request),
+            Message::Release(id) => self.shards.release(id),
+            Message::Request(ticket, request) => self.serve(Asker { core: from, ticket }, request),
         }
     }
 
-    fn serve(&self, from: CoreId, ticket: Ticket, request: Request) {
+    fn serve(&self, asker: Asker, request: Request) {
         add(&self.sessions.hops_in, 1);
-        let response = match request {
-            Request::Run(mut batch) => {
-                let before = self.clock.monotonic_nanos();
-                self.run_batch(&mut batch);
-                batch.spent_ns = self.clock.monotonic_nanos() - before;
-                Response::Ran(batch)
+        match request {
+            Request::Run(_) | Request::Schedule(_) | Request::Execute(..) | Request::Commit(..) => {
+                self.shards.serve(asker, request)
             }
-            Request::Collect(phase) => {
-                let parcel = execute::collect(&mut self.shards.db.borrow_mut(), &phase.batch);
-                Response::Collected(phase, parcel)
+            other => {
+                let response = self.serve_host(other);
+                self.shards.hops.answer(asker.core, asker.ticket, response);
             }
-            Request::Commit(mut phase) => {
-                let db = &mut self.shards.db.borrow_mut();
-                execute::commit(db, &mut phase.batch, &phase.parcels);
-                Response::Committed(phase)
-            }
-            other => self.serve_host(other),
-        };
-        self.shards.hops.answer(from, ticket, response);
-    }
-
-    /// Runs a batch on this core's shard.
-    pub(super) fn run_batch(&self, batch: &mut Batch) {
-        let mut db = self.shards.db.borrow_mut();
-        let is_part = batch.is_part;
-        execute::run_batch(&mut db, batch, |id, error| {
-            if !is_part {
-                self.count_failure(id, error);
-            }
-        });
+        }
     }
 
     /// What concerns the server rather than the keyspace; also called for the core's own share.
@@ -532,7 +515,7 @@ impl Core {
                 self.stopping.set(true);
                 Response::Done
             }
-            Request::Run(_) | Request::Collect(_) | Request::Commit(_) => {
+            Request::Run(_) | Request::Schedule(_) | Request::Execute(..) | Request::Commit(..) => {
                 unreachable!("keyspace requests are served above")
             }
         }

@@ -1,15 +1,16 @@
-//! Commands of one connection that are on their way to other cores, and the order of all replies
-//! since the first of them.
+//! Commands of one connection that are on their way to other cores, or wait for a claim on this
+//! one, and the order of all replies since the first of them.
 //!
 //! Invariant: nothing of a wave reaches the client before all of it is answered; then every reply
 //! stands where its request stood.
 
 use crate::command::spec::Command;
-use crate::coordinate::gather::Shards;
+use crate::coordinate::gather;
 use crate::coordinate::hop::Hop;
+use crate::coordinate::shards::Shards;
 use crate::resp::args::Args;
 use crate::resp::out::Out;
-use crate::shard::message::{Batch, Conditions, CoreId, Request, Response};
+use crate::shard::message::{Batch, Conditions, CoreId, Request};
 
 /// Where the next reply comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +33,11 @@ impl Wave {
     /// An empty wave of a client with these conditions.
     pub fn new(conditions: Conditions) -> Wave {
         Wave { batches: Vec::new(), order: Vec::new(), local: Out::new(conditions.protocol) }
+    }
+
+    /// True if some command goes to `core`.
+    pub fn concerns(&self, core: CoreId) -> bool {
+        self.batches.iter().any(|(owner, _)| *owner == core)
     }
 
     /// Adds a command for `core`; `fresh` gives an empty batch.
@@ -80,14 +86,11 @@ impl Wave {
         let batches = std::mem::take(&mut self.batches);
         let hops: Vec<Hop<'_>> = batches
             .into_iter()
-            .map(|(core, batch)| shards.hops.ask(core, Request::Run(batch)))
+            .map(|(core, batch)| shards.ask(core, Request::Run(batch)))
             .collect();
         let mut answered = Vec::with_capacity(hops.len());
         for hop in hops {
-            match hop.await {
-                Response::Ran(batch) => answered.push(batch),
-                _ => unreachable!("a batch is answered by a batch"),
-            }
+            answered.push(gather::answered(hop.await));
         }
         Answered { batches: answered, order: self.order, local: self.local }
     }

@@ -3,7 +3,7 @@
 //! Invariant: a command runs to its end before the next begins; its reply is whole, or taken back
 //! and replaced by one error. Nothing in this layer suspends.
 
-use super::message::{Batch, Conditions};
+use super::message::{Batch, Conditions, Outcome};
 use crate::command::spec::{Body, Command, Parcel, Run};
 use crate::resp::args::Args;
 use crate::resp::error::{CmdError, CmdResult};
@@ -44,21 +44,22 @@ pub fn enter(db: &mut Db, conditions: Conditions) {
     db.set_touching(conditions.touching);
 }
 
-/// Runs all calls of a batch, replies into the batch. `failed` hears of each error with the call's
-/// place in statistics.
-pub fn run_batch(db: &mut Db, batch: &mut Batch, mut failed: impl FnMut(u16, &CmdError)) {
+/// Runs the calls of a batch that have not run yet, up to the call `end`; replies into the batch.
+pub fn run_batch(db: &mut Db, batch: &mut Batch, end: usize) {
     enter(db, batch.conditions);
     let database = batch.conditions.database as usize;
-    if batch.calls.len() > 2 {
-        batch.hashes().take(LOOK_AHEAD * 4).for_each(|hash| db.prefetch_bucket(database, hash));
-        batch.hashes().take(LOOK_AHEAD * 4).for_each(|hash| db.prefetch_entry(database, hash));
+    let first = batch.ran();
+    if end - first > 2 {
+        let ahead = (end - first).min(LOOK_AHEAD * 4);
+        batch.hashes(first).take(ahead).for_each(|hash| db.prefetch_bucket(database, hash));
+        batch.hashes(first).take(ahead).for_each(|hash| db.prefetch_entry(database, hash));
     }
-    let (calls, replies, ends) = batch.parts();
+    let (calls, outcome) = batch.parts((first, end));
     for (call, args) in calls {
-        if let Err(error) = execute(db, call.command, &args, replies) {
-            failed(call.statistics, &error);
+        if let Err(error) = execute(db, call.command, &args, outcome.replies) {
+            outcome.failed.push((call.statistics, error));
         }
-        ends.push(replies.encoded().len() as u32);
+        outcome.ends.push(outcome.replies.encoded().len() as u32);
     }
 }
 
@@ -76,7 +77,8 @@ pub fn collect(db: &mut Db, batch: &Batch) -> Result<Parcel, CmdError> {
 /// Phase two of a two-phase command; the reply goes into the batch.
 pub fn commit(db: &mut Db, batch: &mut Batch, parcels: &[Parcel]) {
     enter(db, batch.conditions);
-    let (mut calls, replies, _) = batch.parts();
+    let end = batch.calls.len();
+    let (mut calls, Outcome { replies, .. }) = batch.parts((0, end));
     let Some((call, args)) = calls.next() else { return };
     let Run::TwoPhase { commit, .. } = call.command.run else {
         unreachable!("only two-phase commands are sent to be committed")

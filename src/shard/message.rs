@@ -9,6 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::digest::Digest;
+use super::locks::{Claim, TransactionId};
 use super::stats::CoreStats;
 use crate::command::spec::{Command, Parcel};
 use crate::config::Config;
@@ -40,16 +41,20 @@ pub struct Ticket {
 pub enum Message {
     Request(Ticket, Request),
     Response(Ticket, Response),
+    /// The transaction needs its claim no longer; nobody waits for an answer.
+    Release(TransactionId),
 }
 
 /// What one core asks of another.
 pub enum Request {
     /// Run these commands on your keys.
     Run(Box<Batch>),
-    /// Phase one of a two-phase command.
-    Collect(Box<Phase>),
-    /// Phase two of a two-phase command.
-    Commit(Box<Phase>),
+    /// Enter a claim into your queue and, when it is granted, do what comes with it.
+    Schedule(Box<Schedule>),
+    /// Run these commands under the transaction's claim, then drop the claim.
+    Execute(TransactionId, Box<Batch>),
+    /// Phase two of a two-phase command under the transaction's claim, then drop the claim.
+    Commit(TransactionId, Box<Phase>),
     /// Describe the clients that match.
     Clients(ClientFilter),
     /// Close the clients that match.
@@ -76,6 +81,12 @@ pub enum Request {
 /// The answer to a [`Request`].
 pub enum Response {
     Ran(Box<Batch>),
+    /// The claim is held.
+    Granted,
+    /// The claim comes too late: the transaction needs an id above this clock.
+    Refused(u64),
+    /// The claim was given up before it was granted.
+    Released,
     Collected(Box<Phase>, Result<Parcel, CmdError>),
     Committed(Box<Phase>),
     Clients(Vec<ClientLine>),
@@ -88,6 +99,22 @@ pub enum Response {
     Done,
 }
 
+/// A transaction's claim on one shard.
+pub struct Schedule {
+    pub id: TransactionId,
+    pub claim: Claim,
+    pub task: Task,
+}
+
+/// What a shard does as soon as a claim is granted. The claim stays held.
+pub enum Task {
+    /// Says so.
+    Hold,
+    /// Runs commands that only read.
+    Run(Box<Batch>),
+    /// Phase one of a two-phase command.
+    Collect(Box<Phase>),
+}
 /// The name of a parameter and its new value.
 pub type Pair = (Box<[u8]>, Box<[u8]>);
 
@@ -156,20 +183,27 @@ pub struct Call {
     hash: u64,
 }
 
+impl Call {
+    /// The hash of the only key, if somebody has computed it.
+    pub fn key_hash(&self) -> Option<u64> {
+        (self.hash != 0).then_some(self.hash)
+    }
+}
+
 /// Commands of one connection for the keys of one core, with their arguments; comes home with the
 /// replies. The box is used again, so that buffers die where they were made.
 pub struct Batch {
     pub conditions: Conditions,
     pub calls: Vec<Call>,
-    /// True if this is part of a command whose coordinator counts the outcome.
-    pub is_part: bool,
     bytes: Vec<u8>,
     spans: Vec<Span>,
     external: Vec<Bytes>,
     pub replies: Out,
     /// Where the reply to each call ends in `replies`.
     pub ends: Vec<u32>,
-    /// How long all calls together took, in nanoseconds.
+    /// Errors among the replies, each with its call's place in statistics.
+    pub failed: Vec<(u16, CmdError)>,
+    /// How long the calls took together, in nanoseconds.
     pub spent_ns: u64,
 }
 
@@ -179,12 +213,12 @@ impl Batch {
         Batch {
             conditions,
             calls: Vec::new(),
-            is_part: false,
             bytes: Vec::new(),
             spans: Vec::new(),
             external: Vec::new(),
             replies: Out::new(conditions.protocol),
             ends: Vec::new(),
+            failed: Vec::new(),
             spent_ns: 0,
         }
     }
@@ -193,13 +227,13 @@ impl Batch {
     pub fn recycle(&mut self, conditions: Conditions) {
         self.conditions = conditions;
         self.calls.clear();
-        self.is_part = false;
         self.bytes.clear();
         self.spans.clear();
         self.external.clear();
         self.replies.clear();
         self.replies.set_protocol(conditions.protocol);
         self.ends.clear();
+        self.failed.clear();
         self.spent_ns = 0;
     }
 
@@ -256,16 +290,26 @@ impl Batch {
         args_of(call, &self.bytes, &self.spans, &self.external)
     }
 
-    /// Each call with its arguments, and the sinks for the replies.
-    pub fn parts(&mut self) -> (impl Iterator<Item = (Call, Args<'_>)>, &mut Out, &mut Vec<u32>) {
-        let Batch { calls, bytes, spans, external, replies, ends, .. } = self;
-        let each = calls.iter().map(|call| (*call, args_of(call, bytes, spans, external)));
-        (each, replies, ends)
+    /// The calls from `first` up to `end` with their arguments, and where their outcome goes.
+    pub fn parts(
+        &mut self,
+        (first, end): (usize, usize),
+    ) -> (impl Iterator<Item = (Call, Args<'_>)>, Outcome<'_>) {
+        let Batch { calls, bytes, spans, external, replies, ends, failed, .. } = self;
+        let calls = calls[first..end].iter();
+        let each = calls.map(|call| (*call, args_of(call, bytes, spans, external)));
+        (each, Outcome { replies, ends, failed })
     }
 
-    /// The hash of each call's key, for looking ahead; 0 where there is none.
-    pub fn hashes(&self) -> impl Iterator<Item = u64> {
-        self.calls.iter().map(|call| call.hash)
+    /// Number of calls that have run.
+    pub fn ran(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// The hash of each call's key from the call `first` on, for looking ahead; 0 where there is
+    /// none.
+    pub fn hashes(&self, first: usize) -> impl Iterator<Item = u64> {
+        self.calls[first..].iter().map(|call| call.hash)
     }
 
     /// The part of `replies` that answers the call at `index`.
@@ -273,6 +317,13 @@ impl Batch {
         let start = if index == 0 { 0 } else { self.ends[index - 1] as usize };
         (start, self.ends[index] as usize)
     }
+}
+
+/// Where the outcome of a batch's calls goes.
+pub struct Outcome<'a> {
+    pub replies: &'a mut Out,
+    pub ends: &'a mut Vec<u32>,
+    pub failed: &'a mut Vec<(u16, CmdError)>,
 }
 
 fn args_of<'a>(call: &Call, bytes: &'a [u8], spans: &'a [Span], external: &'a [Bytes]) -> Args<'a> {

@@ -4,5 +4,6 @@
 
 pub mod digest;
 pub mod execute;
+pub mod locks;
 pub mod message;
 pub mod stats;

@@ -1,5 +1,7 @@
 //! Helpers for unit tests: a shard without a server.
 
+pub mod sim;
+
 use crate::base::hash::SLOTS;
 use crate::command::spec::Command;
 use crate::resp::args::Args;

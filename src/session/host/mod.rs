@@ -18,6 +18,7 @@ pub mod server;
 use super::core::Core;
 use super::table::{HostCommand, HostRun, host};
 use crate::command::spec::{Command, Spec};
+use crate::coordinate::gather;
 use crate::resp::error::CmdError;
 use crate::resp::out::Out;
 use crate::shard::message::{Batch, CoreId, Request, Response};
@@ -102,7 +103,6 @@ fn total(cores: &[CoreStats]) -> CoreStats {
 /// A batch of one call: the arguments of `whole`, run by another row.
 fn batch_of(command: &'static Command, whole: &Batch) -> Batch {
     let mut batch = Batch::new(whole.conditions);
-    batch.is_part = true;
     let args = whole.args(0);
     batch.push(command, whole.calls[0].statistics, &args, 0..args.len(), (0, 0));
     batch
@@ -115,15 +115,8 @@ async fn run_on(
     command: &'static Command,
     whole: &Batch,
 ) -> Result<Out, CmdError> {
-    let mut batch = Box::new(batch_of(command, whole));
-    if owner == core.me() {
-        core.run_batch(&mut batch);
-    } else {
-        batch = match core.shards.hops.ask(owner, Request::Run(batch)).await {
-            Response::Ran(batch) => batch,
-            _ => unreachable!("a batch is answered by a batch"),
-        };
-    }
+    let batch = Box::new(batch_of(command, whole));
+    let mut batch = gather::answered(core.shards.ask(owner, Request::Run(batch)).await);
     match batch.replies.encoded().strip_prefix(b"-") {
         Some(error) => Err(CmdError::owned(error.trim_ascii_end())),
         None => Ok(std::mem::take(&mut batch.replies)),

@@ -1,0 +1,90 @@
+//! Where tests look into a running server and break it on purpose; nothing in other builds.
+//!
+//! The simulator shows that it would notice a broken scheme by breaking it: each [`Mutation`] takes
+//! out one thing that atomicity rests on. It checks histories against the order in which commands
+//! took effect, which it hears from [`took_effect`].
+//!
+//! Invariant: outside of unit tests every function here is a constant or does nothing.
+
+/// A deliberate fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mutation {
+    /// A shard accepts a claim that comes too late.
+    NoRefusal,
+    /// A grant overtakes a waiting conflicting entry.
+    GrantOvertakes,
+    /// A read drops its claim as soon as it ran on the shard.
+    ReadDropsClaim,
+    /// Single commands do not look at granted claims.
+    SingleIgnoresClaims,
+    /// A refused coordinator forgets to release one shard.
+    RetryForgetsShard,
+    /// The work is sent before every shard has granted.
+    WorkBeforeGrants,
+    /// A refused coordinator takes a new id each time, larger by one and no more.
+    RetryStepsByOne,
+    /// Claims on the whole shard and claims on keys do not see each other.
+    WholeShardIgnored,
+    /// A shard grants and does not say so.
+    GrantLost,
+    /// The answer to a question that was given up is taken for that to a later one.
+    LateAnswer,
+    /// A wave's replies are written twice.
+    ReplyDoubled,
+    /// The mesh: messages of one batch arrive in another order.
+    BatchReordered,
+    /// The mesh: a message does not arrive.
+    MessageLost,
+    /// The mesh: a sleeping core is not woken.
+    WakeLost,
+}
+
+/// True if the running test wants this fault.
+#[cfg(not(test))]
+#[inline(always)]
+pub const fn mutated(_: Mutation) -> bool {
+    false
+}
+
+/// A command takes effect now; its words are the client's.
+#[cfg(not(test))]
+#[inline(always)]
+pub fn took_effect<'a>(_: impl Iterator<Item = &'a [u8]>) {}
+
+#[cfg(test)]
+pub use in_tests::{Effect, mutated, set_mutation, take_effects, took_effect};
+
+#[cfg(test)]
+mod in_tests {
+    use std::cell::{Cell, RefCell};
+
+    use super::Mutation;
+
+    /// The words of a command that took effect.
+    pub type Effect = Vec<Vec<u8>>;
+
+    thread_local! {
+        static MUTATION: Cell<Option<Mutation>> = const { Cell::new(None) };
+        static EFFECTS: RefCell<Vec<Effect>> = const { RefCell::new(Vec::new()) };
+    }
+
+    /// Breaks what runs on this thread from now on.
+    pub fn set_mutation(mutation: Option<Mutation>) {
+        MUTATION.set(mutation);
+    }
+
+    /// True if the running test wants this fault.
+    pub fn mutated(mutation: Mutation) -> bool {
+        MUTATION.get() == Some(mutation)
+    }
+
+    /// A command takes effect now; its words are the client's.
+    pub fn took_effect<'a>(words: impl Iterator<Item = &'a [u8]>) {
+        EFFECTS.with_borrow_mut(|effects| effects.push(words.map(<[u8]>::to_vec).collect()));
+    }
+
+    /// What took effect on this thread since the last call, in order.
+    pub fn take_effects() -> Vec<Effect> {
+        EFFECTS.take()
+    }
+}

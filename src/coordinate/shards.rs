@@ -1,0 +1,278 @@
+//! A core's own shard with its locks, and the way to the others.
+//!
+//! Here the owner's half of the protocol is served, for other cores and for this one alike: claims
+//! are entered, granted and dropped, and single commands wait behind a granted claim. The
+//! coordinator's half is [`super::transaction`].
+//!
+//! Invariant: every request is answered once, by the core it was sent to. A batch that waits holds
+//! no claim; it runs in order, so that commands of one connection on one key keep theirs.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use super::hop::{Hop, Hops};
+use super::route;
+use crate::base::layout::Layout;
+use crate::base::probe::{Mutation, mutated, took_effect};
+use crate::base::seams::Clock;
+use crate::command::spec::Command;
+use crate::resp::args::Args;
+use crate::shard::execute;
+use crate::shard::locks::{Claim, Locks, Scheduled, TransactionId};
+use crate::shard::message::{Batch, CoreId, Request, Response, Schedule, Task, Ticket};
+use crate::store::db::Db;
+
+/// What a coordinator sees: its own shard, the way to the others, and who owns what.
+pub struct Shards {
+    pub db: RefCell<Db>,
+    pub hops: Hops,
+    pub layout: Layout,
+    locks: RefCell<Locks<Waiting>>,
+    clock: Rc<dyn Clock>,
+}
+
+/// A refused transaction's id leaps ahead by less than two to the power of this.
+const LEAP_BITS_MAX: u32 = 16;
+
+/// Who gets the answer to a request.
+#[derive(Clone, Copy)]
+pub struct Asker {
+    pub core: CoreId,
+    pub ticket: Ticket,
+}
+
+/// What waits for a claim to be granted.
+struct Waiting {
+    asker: Asker,
+    work: Work,
+}
+
+enum Work {
+    Task(Task),
+    /// Single commands, the next of which meets a granted claim.
+    Batch(Box<Batch>),
+}
+
+impl Shards {
+    /// The shard of core `hops.me()`.
+    pub fn new(db: Db, hops: Hops, layout: Layout, clock: Rc<dyn Clock>) -> Shards {
+        let locks = RefCell::new(Locks::new(hops.me()));
+        Shards { db: RefCell::new(db), hops, layout, locks, clock }
+    }
+
+    /// This core.
+    pub fn me(&self) -> CoreId {
+        self.hops.me()
+    }
+
+    /// Every core, this one included.
+    pub fn cores(&self) -> impl Iterator<Item = CoreId> + use<> {
+        (0..self.layout.cores() as u16).map(CoreId)
+    }
+
+    /// True if nothing of this shard is claimed, so that any single command may run.
+    #[inline]
+    pub fn is_idle(&self) -> bool {
+        self.locks.borrow().is_idle()
+    }
+
+    /// Claims on this shard, granted or waiting.
+    pub fn claims(&self) -> usize {
+        self.locks.borrow().len()
+    }
+
+    /// True if a granted claim keeps this single command of the shard from running.
+    pub fn is_held(&self, command: &Command, args: &Args<'_>) -> bool {
+        let locks = self.locks.borrow();
+        let mut held = false;
+        route::for_each_claimed(command, args, |hash, mode| held |= locks.is_held(hash, mode));
+        held
+    }
+
+    /// A fresh id for a transaction of this core.
+    pub(super) fn next_id(&self) -> TransactionId {
+        self.locks.borrow_mut().next_id()
+    }
+
+    /// An id for a transaction that was refused so often. It leaps ahead by a random step whose
+    /// range doubles each time: with equal steps several coordinators could refuse one another in
+    /// turn for ever.
+    pub(super) fn next_id_after(&self, refusals: u32) -> TransactionId {
+        let range = if mutated(Mutation::RetryStepsByOne) { 0 } else { refusals };
+        let leap = self.db.borrow().random_below(1 << range.min(LEAP_BITS_MAX));
+        let mut locks = self.locks.borrow_mut();
+        locks.advance(leap);
+        locks.next_id()
+    }
+
+    /// Takes note of another core's clock.
+    pub(super) fn observe(&self, clock: u64) {
+        self.locks.borrow_mut().observe(clock);
+    }
+
+    /// Asks a core, which may be this one, to do something with its keys.
+    pub fn ask(&self, core: CoreId, request: Request) -> Hop<'_> {
+        if core != self.me() {
+            return self.hops.ask(core, request);
+        }
+        let (ticket, hop) = self.hops.ask_self();
+        self.serve(Asker { core, ticket }, request);
+        hop
+    }
+
+    /// Asks several cores, and this one last so that the others work meanwhile; the answers come in
+    /// the order of the requests.
+    pub(super) fn ask_each(&self, requests: Vec<(CoreId, Request)>) -> Vec<Hop<'_>> {
+        let mut own = None;
+        let mut hops = Vec::with_capacity(requests.len());
+        for (index, (core, request)) in requests.into_iter().enumerate() {
+            if core == self.me() {
+                own = Some((index, request));
+            } else {
+                hops.push(self.ask(core, request));
+            }
+        }
+        if let Some((index, request)) = own {
+            hops.insert(index, self.ask(self.me(), request));
+        }
+        hops
+    }
+
+    /// Asks every other core the same and collects the answers in the order of cores.
+    pub async fn ask_others(&self, mut request: impl FnMut() -> Request) -> Vec<Response> {
+        let others = self.cores().filter(|core| *core != self.me());
+        let hops: Vec<Hop<'_>> = others.map(|core| self.hops.ask(core, request())).collect();
+        let mut answers = Vec::with_capacity(hops.len());
+        for hop in hops {
+            answers.push(hop.await);
+        }
+        answers
+    }
+
+    /// Serves a request on the keyspace; the answer may come later.
+    pub fn serve(&self, asker: Asker, request: Request) {
+        match request {
+            Request::Run(batch) => self.run_or_wait(asker, batch),
+            Request::Schedule(schedule) => self.schedule(asker, *schedule),
+            Request::Execute(id, mut batch) => {
+                self.run(&mut batch, None);
+                self.answer(asker, Response::Ran(batch));
+                self.release(id);
+            }
+            Request::Commit(id, mut phase) => {
+                let parcels = &phase.parcels;
+                execute::commit(&mut self.db.borrow_mut(), &mut phase.batch, parcels);
+                self.answer(asker, Response::Committed(phase));
+                self.release(id);
+            }
+            _ => unreachable!("not a request on the keyspace"),
+        }
+    }
+
+    /// Drops a transaction's claim on this shard, if there is one, and lets those run whom that
+    /// sets free.
+    pub fn release(&self, id: TransactionId) {
+        let given_up = self.locks.borrow_mut().release(id);
+        if let Some(Waiting { asker, .. }) = given_up {
+            self.answer(asker, Response::Released);
+        }
+        self.begin_granted();
+    }
+
+    /// [`Shards::release`] on any core.
+    pub(super) fn release_on(&self, core: CoreId, id: TransactionId) {
+        if core == self.me() {
+            self.release(id);
+        } else {
+            self.hops.release(core, id);
+        }
+    }
+
+    fn answer(&self, asker: Asker, response: Response) {
+        self.hops.answer(asker.core, asker.ticket, response);
+    }
+
+    fn schedule(&self, asker: Asker, Schedule { id, claim, task }: Schedule) {
+        let waiting = Waiting { asker, work: Work::Task(task) };
+        let scheduled = self.locks.borrow_mut().schedule(id, claim, waiting);
+        match scheduled {
+            Scheduled::Granted(waiting) => self.begin(id, waiting),
+            Scheduled::Waiting => {}
+            Scheduled::Refused(clock) => self.answer(asker, Response::Refused(clock)),
+        }
+    }
+
+    /// Runs what was set free, and what that sets free in turn.
+    fn begin_granted(&self) {
+        loop {
+            let granted = self.locks.borrow_mut().next_granted();
+            let Some((id, waiting)) = granted else { return };
+            self.begin(id, waiting);
+        }
+    }
+
+    fn begin(&self, id: TransactionId, Waiting { asker, work }: Waiting) {
+        match work {
+            Work::Task(Task::Hold) if mutated(Mutation::GrantLost) => {}
+            Work::Task(Task::Hold) => self.answer(asker, Response::Granted),
+            Work::Task(Task::Run(mut batch)) => {
+                self.run(&mut batch, None);
+                self.answer(asker, Response::Ran(batch));
+                if mutated(Mutation::ReadDropsClaim) {
+                    self.release(id);
+                }
+            }
+            Work::Task(Task::Collect(phase)) => {
+                let parcel = execute::collect(&mut self.db.borrow_mut(), &phase.batch);
+                self.answer(asker, Response::Collected(phase, parcel));
+            }
+            Work::Batch(mut batch) => {
+                let next = batch.ran() + 1;
+                self.run_single(&mut batch, next);
+                self.locks.borrow_mut().release(id);
+                self.run_or_wait(asker, batch);
+            }
+        }
+    }
+
+    /// Runs single commands as far as no granted claim stands in the way; the rest waits for it.
+    fn run_or_wait(&self, asker: Asker, mut batch: Box<Batch>) {
+        let end = self.first_held(&batch);
+        self.run_single(&mut batch, end);
+        if end == batch.calls.len() {
+            return self.answer(asker, Response::Ran(batch));
+        }
+        let mut claimed = Vec::new();
+        let args = batch.args(end);
+        route::for_each_claimed(batch.calls[end].command, &args, |hash, mode| {
+            claimed.push((hash, mode));
+        });
+        let waiting = Waiting { asker, work: Work::Batch(batch) };
+        self.locks.borrow_mut().park(Claim::keys(claimed), waiting);
+    }
+
+    /// The first call that has not run and meets a granted claim, or the number of calls.
+    fn first_held(&self, batch: &Batch) -> usize {
+        let end = batch.calls.len();
+        if self.is_idle() {
+            return end;
+        }
+        let held = |index: &usize| self.is_held(batch.calls[*index].command, &batch.args(*index));
+        (batch.ran()..end).find(held).unwrap_or(end)
+    }
+
+    fn run_single(&self, batch: &mut Batch, end: usize) {
+        if cfg!(test) {
+            (batch.ran()..end).for_each(|index| took_effect(batch.args(index).from(0)));
+        }
+        self.run(batch, Some(end));
+    }
+
+    /// Runs the calls of a batch up to `end` (`None`: all), and takes the time.
+    fn run(&self, batch: &mut Batch, end: Option<usize>) {
+        let before = self.clock.monotonic_nanos();
+        let end = end.unwrap_or(batch.calls.len());
+        execute::run_batch(&mut self.db.borrow_mut(), batch, end);
+        batch.spent_ns += self.clock.monotonic_nanos().saturating_sub(before);
+    }
+}

@@ -1,0 +1,128 @@
+//! Coordinators that go away in the middle, at every stage.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Waker};
+
+use crate::base::time::Millis;
+use crate::command::spec::Command;
+use crate::config::Config;
+use crate::coordinate::{gather, route};
+use crate::resp::args::Key;
+use crate::resp::out::{Out, Protocol};
+use crate::session::core::{Core, Identity};
+use crate::session::table::{Row, table};
+use crate::shard::message::{Batch, Conditions, CoreId};
+
+struct StoppedClock;
+
+impl crate::base::seams::Clock for StoppedClock {
+    fn unix_micros(&self) -> Millis {
+        1_700_000_000_000_000
+    }
+
+    fn monotonic_nanos(&self) -> u64 {
+        0
+    }
+}
+
+fn two_cores() -> [Rc<Core>; 2] {
+    let (config, identity) = (Arc::new(Config::default()), Arc::new(Identity::for_tests(2)));
+    [0, 1].map(|number| {
+        let (config, identity) = (Arc::clone(&config), Arc::clone(&identity));
+        Rc::new(Core::new(CoreId(number), identity, config, Box::new(StoppedClock), 1))
+    })
+}
+
+/// Brings each core what the other has sent; false if there was nothing.
+fn deliver(cores: &[Rc<Core>; 2]) -> bool {
+    let mut any = false;
+    for (from, to) in [(0, 1), (1, 0)] {
+        let mut mail = Vec::new();
+        cores[from].shards.hops.carry(|_, messages| mail.append(messages));
+        any |= !mail.is_empty();
+        mail.into_iter().for_each(|message| cores[to].receive(CoreId(from as u16), message));
+    }
+    any
+}
+
+/// A key of each core.
+fn keys(cores: &[Rc<Core>; 2]) -> [String; 2] {
+    let layout = cores[0].shards.layout;
+    [0, 1].map(|core| {
+        let mut names = (0..).map(|number| format!("key{number}"));
+        let owned = names.find(|name| route::owner(layout, Key::new(name.as_bytes())).0 == core);
+        owned.expect("every core owns keys")
+    })
+}
+
+fn batch(words: &[&str]) -> Batch {
+    let conditions = Conditions { protocol: Protocol::Resp2, database: 0, touching: true };
+    let mut batch = Batch::new(conditions);
+    let words: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
+    batch.push_words(command(words[0]), 0, &words);
+    batch
+}
+
+fn command(name: &[u8]) -> &'static Command {
+    match table().find(name).map(|entry| entry.row) {
+        Some(Row::Data(command)) => command,
+        _ => panic!("not a command on keys"),
+    }
+}
+
+/// Runs a command from core 0; after `stages` deliveries its coordinator is dropped. Returns the
+/// reply if there is one.
+fn run(cores: &[Rc<Core>; 2], words: &[&str], stages: usize) -> Option<String> {
+    let (whole, mut out) = (batch(words), Out::new(Protocol::Resp2));
+    let mut done = false;
+    {
+        let mut task = Box::pin(gather::run(&cores[0].shards, &whole, &mut out));
+        for stage in 0..=stages {
+            done = task.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready();
+            if done || stage == stages || !deliver(cores) {
+                break;
+            }
+        }
+    }
+    while deliver(cores) {}
+    for core in cores {
+        assert_eq!(core.shards.claims(), 0, "{words:?} after {stages} stages");
+        assert_eq!(core.shards.hops.open_tickets(), 0, "{words:?} after {stages} stages");
+    }
+    done.then(|| String::from_utf8_lossy(out.encoded()).into_owned())
+}
+
+#[test]
+fn a_coordinator_that_goes_away_leaves_all_or_nothing() {
+    for stages in 0..4 {
+        let cores = two_cores();
+        let [first, second] = &keys(&cores);
+        run(&cores, &["MSET", first, "1", second, "1"], stages);
+        let seen = run(&cores, &["EXISTS", first, second], 9).expect("it is answered");
+        assert!([":0\r\n", ":2\r\n"].contains(&&*seen), "{seen:?} after {stages} stages");
+
+        run(&cores, &["MSET", first, "1", second, "2"], 9).expect("it is answered");
+        run(&cores, &["RENAME", first, second], stages);
+        let seen = run(&cores, &["MGET", first, second], 9).expect("it is answered");
+        let before = "*2\r\n$1\r\n1\r\n$1\r\n2\r\n";
+        assert!([before, "*2\r\n$-1\r\n$1\r\n1\r\n"].contains(&&*seen), "{seen:?} after {stages}");
+        run(&cores, &["MGET", first, second], stages);
+        run(&cores, &["FLUSHALL"], stages);
+    }
+}
+
+#[test]
+fn an_error_of_phase_one_gives_everything_up() {
+    let cores = two_cores();
+    let [first, second] = &keys(&cores);
+    let (whole, mut out) = (batch(&["RENAME", first, second]), Out::new(Protocol::Resp2));
+    let mut task = Box::pin(gather::run(&cores[0].shards, &whole, &mut out));
+    let mut context = Context::from_waker(Waker::noop());
+    while task.as_mut().poll(&mut context).is_pending() {
+        assert!(deliver(&cores), "it comes to an end");
+    }
+    drop(task);
+    deliver(&cores);
+    assert!(cores.iter().all(|core| core.shards.is_idle()));
+}

@@ -1,0 +1,348 @@
+//! A deterministic simulator: real cores, sessions, coordinators and locks on a simulated mesh, in
+//! virtual time, on one thread.
+//!
+//! A seed draws everything: how many cores and clients there are, what the clients send and in
+//! which pieces, how long each message travels, how much of an outbox is carried at once, who gets
+//! the next turn, who disconnects. What a run did is checked by [`history`]; here it is checked
+//! that the run comes to an end and leaves no claim and no open ticket.
+//!
+//! Invariant: a seed names its whole run. Nothing here reads a clock, a hash map's order or another
+//! thread. Messages of one pair of cores arrive in order, as in the mesh.
+
+use std::cell::Cell;
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Wake, Waker};
+
+use crate::base::prng::Prng;
+use crate::base::probe::{Mutation, mutated, take_effects};
+use crate::base::seams::Clock;
+use crate::config::Config;
+use crate::session::client::{Client, Peer};
+use crate::session::connection::Session;
+use crate::session::core::{Core, Identity};
+use crate::session::link::Link;
+use crate::shard::message::{CoreId, Message};
+
+mod client;
+mod history;
+mod model;
+mod tests;
+
+use client::Customer;
+use history::History;
+
+/// Turns and client actions after which a run counts as stuck.
+const STEPS_MAX: u64 = 40_000;
+
+/// Time as the simulator makes it.
+struct VirtualClock(Rc<Cell<u64>>);
+
+impl Clock for VirtualClock {
+    fn unix_micros(&self) -> i64 {
+        1_700_000_000_000_000 + self.0.get() as i64
+    }
+
+    fn monotonic_nanos(&self) -> u64 {
+        self.0.get() * 1000
+    }
+}
+
+/// Set by a waker: the task is to be polled.
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// A session's task.
+struct Task {
+    future: Pin<Box<dyn Future<Output = ()>>>,
+    woken: Arc<Woken>,
+    link: Rc<Link>,
+}
+
+/// A message under way and when it arrives, in microseconds.
+struct Mail {
+    due: u64,
+    message: Message,
+}
+
+/// One core with its executor and its end of the mesh.
+struct Station {
+    core: Rc<Core>,
+    awake: bool,
+    tasks: Vec<Task>,
+    /// By sender, in order.
+    inboxes: Vec<VecDeque<Mail>>,
+}
+
+impl Station {
+    fn has_mail(&self, now: u64) -> bool {
+        self.inboxes.iter().any(|inbox| inbox.front().is_some_and(|mail| mail.due <= now))
+    }
+
+    fn is_ready(&self) -> bool {
+        self.tasks.iter().any(|task| task.woken.0.load(Ordering::Relaxed))
+    }
+}
+
+/// What a seed draws once for the whole run.
+struct Weather {
+    /// Microseconds a message travels, at most.
+    delay_max: u64,
+    /// One message in this many takes twenty times as long.
+    slow_one_in: u64,
+    /// Messages a queue of the mesh holds.
+    queue: usize,
+    /// Chance in a thousand that a client disconnects instead of acting.
+    disconnects: u64,
+}
+
+/// A run.
+pub struct Sim {
+    random: Prng,
+    now: Rc<Cell<u64>>,
+    steps: u64,
+    weather: Weather,
+    stations: Vec<Station>,
+    customers: Vec<Customer>,
+    history: History,
+    /// When which core is to be woken.
+    wakes: Vec<(u64, usize)>,
+}
+
+impl Sim {
+    /// Runs `seed` to its end. The error says what went wrong and shows the history.
+    pub fn run(seed: u64) -> Result<Totals, String> {
+        drop(take_effects());
+        let mut sim = Sim::new(seed);
+        let outcome = sim.serve().and_then(|()| sim.history.check());
+        let totals = Totals { commands: sim.history.len(), steps: sim.steps };
+        outcome.map(|()| totals).map_err(|reason| format!("SEED={seed}: {reason}\n{}", sim.history))
+    }
+
+    fn new(seed: u64) -> Sim {
+        let mut random = Prng::new(seed);
+        let now = Rc::new(Cell::new(0));
+        let cores = 1 + random.below(4) as usize;
+        let config = Config::with(&[("databases", "2")]).expect("a valid setting");
+        let (config, identity) = (Arc::new(config), Arc::new(Identity::for_tests(cores)));
+        let station = |core| {
+            let clock = Box::new(VirtualClock(Rc::clone(&now)));
+            let (identity, config) = (Arc::clone(&identity), Arc::clone(&config));
+            let core = Core::new(CoreId(core as u16), identity, config, clock, seed);
+            let inboxes = (0..cores).map(|_| VecDeque::new()).collect();
+            Station { core: Rc::new(core), awake: false, tasks: Vec::new(), inboxes }
+        };
+        let weather = Weather {
+            delay_max: [1, 20, 200][random.below(3) as usize],
+            slow_one_in: [4, 20, 1000][random.below(3) as usize],
+            queue: [1, 2, 64][random.below(3) as usize],
+            disconnects: [0, 2, 20][random.below(3) as usize],
+        };
+        let mut sim = Sim {
+            now: Rc::clone(&now),
+            steps: 0,
+            weather,
+            stations: (0..cores).map(station).collect(),
+            customers: Vec::new(),
+            history: History::default(),
+            wakes: Vec::new(),
+            random,
+        };
+        let keys = 2 + sim.random.below(5);
+        for number in 0..2 + sim.random.below(5) as usize {
+            sim.connect(number, keys);
+        }
+        sim
+    }
+
+    fn connect(&mut self, number: usize, keys: u64) {
+        let at = self.random.below(self.stations.len() as u64) as usize;
+        let station = &mut self.stations[at];
+        let link = Rc::new(Link::new(number as u32, Rc::clone(&station.core.doorbell)));
+        let peer = Peer {
+            unix: true,
+            port: 0,
+            ip: None,
+            address: String::new(),
+            local_address: String::new(),
+        };
+        let client = Rc::new(Client::new(&station.core, Rc::clone(&link), peer, 0));
+        station.core.add_client(Rc::clone(&client));
+        let session = Session::new(Rc::clone(&station.core), client);
+        station.tasks.push(Task {
+            future: Box::pin(session.serve()),
+            woken: Arc::new(Woken(AtomicBool::new(true))),
+            link: Rc::clone(&link),
+        });
+        station.awake = true;
+        self.customers.push(Customer::new(number, at, link, keys, self.random.fork()));
+    }
+
+    /// Goes on until nothing more happens.
+    fn serve(&mut self) -> Result<(), String> {
+        loop {
+            self.steps += 1;
+            if self.steps > STEPS_MAX {
+                return Err("no end in sight".into());
+            }
+            self.now.set(self.now.get() + self.random.below(4 + self.weather.delay_max / 4));
+            self.wake_sleepers();
+            if !self.act() && !self.wait() {
+                break;
+            }
+            self.history.note_effects(self.steps, take_effects());
+        }
+        self.history.note_effects(self.steps, take_effects());
+        self.check_rest()
+    }
+
+    /// Gives somebody a turn; false if nobody has anything to do.
+    fn act(&mut self) -> bool {
+        let now = self.now.get();
+        let stations = self.stations.iter().enumerate().filter(|(_, station)| station.awake);
+        let mut able: Vec<(bool, usize)> = stations.map(|(index, _)| (true, index)).collect();
+        let customers = self.customers.iter().enumerate().filter(|(_, each)| each.can_act());
+        able.extend(customers.map(|(index, _)| (false, index)));
+        if able.is_empty() {
+            return false;
+        }
+        match able[self.random.below(able.len() as u64) as usize] {
+            (true, station) => self.turn(station, now),
+            (false, customer) => self.serve_customer(customer),
+        }
+        true
+    }
+
+    fn serve_customer(&mut self, index: usize) {
+        let customer = &mut self.customers[index];
+        let station = &mut self.stations[customer.station];
+        if self.random.chance(self.weather.disconnects, 1000) {
+            if self.random.chance(1, 2) {
+                customer.link.end();
+            } else {
+                station.tasks.retain(|task| !Rc::ptr_eq(&task.link, &customer.link));
+            }
+            customer.leave(&mut self.history);
+        } else {
+            customer.act(self.steps, &mut self.history);
+        }
+        station.awake |= station.is_ready();
+    }
+
+    /// One turn of a core: mail, tasks, outboxes, sleep.
+    fn turn(&mut self, index: usize, now: u64) {
+        let station = &mut self.stations[index];
+        station.core.begin_turn();
+        for _ in 0..self.random.below(6) {
+            let from = self.random.below(station.inboxes.len() as u64) as usize;
+            let inbox = &mut station.inboxes[from];
+            if inbox.front().is_some_and(|mail| mail.due <= now) {
+                let mail = inbox.pop_front().expect("it has a front");
+                station.core.receive(CoreId(from as u16), mail.message);
+            }
+        }
+        station.core.yielded.set(false);
+        self.poll_some(index);
+        if self.random.chance(3, 4) {
+            self.carry(index, now);
+        }
+        let station = &mut self.stations[index];
+        let busy = station.core.shards.hops.staged() || station.is_ready();
+        station.awake = busy || station.has_mail(now);
+    }
+
+    /// Polls woken tasks in any order, perhaps not all of them.
+    fn poll_some(&mut self, index: usize) {
+        let tasks = &mut self.stations[index].tasks;
+        for _ in 0..tasks.len() {
+            let at = self.random.below(tasks.len() as u64) as usize;
+            if !tasks[at].woken.0.swap(false, Ordering::Relaxed) {
+                continue;
+            }
+            let waker = Waker::from(Arc::clone(&tasks[at].woken));
+            if tasks[at].future.as_mut().poll(&mut Context::from_waker(&waker)).is_ready() {
+                tasks.remove(at);
+                return;
+            }
+        }
+    }
+
+    /// Moves messages from a core's outboxes into the queues, as many as fit, or fewer.
+    fn carry(&mut self, from: usize, now: u64) {
+        let core = Rc::clone(&self.stations[from].core);
+        core.shards.hops.carry(|to, messages| {
+            let inbox = &mut self.stations[to.index()].inboxes[from];
+            let room = self.weather.queue.saturating_sub(inbox.len()).min(messages.len());
+            let count = if self.random.chance(1, 4) { room.min(1) } else { room };
+            for message in messages.drain(..count) {
+                let delay = self.random.below(self.weather.delay_max);
+                let slow = self.random.chance(1, self.weather.slow_one_in);
+                let last = inbox.back().map_or(0, |mail| mail.due);
+                let due = last.max(now + if slow { 20 * delay } else { delay });
+                if mutated(Mutation::MessageLost) && self.random.chance(1, 40) {
+                    continue;
+                }
+                inbox.push_back(Mail { due, message });
+                self.wakes.push((due, to.index()));
+            }
+            if mutated(Mutation::BatchReordered) && inbox.len() > 1 {
+                let last = inbox.len() - 1;
+                inbox.swap(last - 1, last);
+            }
+        });
+    }
+
+    /// Wakes the sleeping cores whose mail has arrived.
+    fn wake_sleepers(&mut self) {
+        let now = self.now.get();
+        let (stations, random) = (&mut self.stations, &mut self.random);
+        self.wakes.retain(|(due, to)| {
+            let arrived = *due <= now;
+            let station = &mut stations[*to];
+            let lost = mutated(Mutation::WakeLost) && random.chance(1, 20);
+            if arrived && !station.awake && station.has_mail(now) && !lost {
+                station.awake = true;
+            }
+            !arrived
+        });
+    }
+
+    /// Lets time pass until the next wake; false if none is to come.
+    fn wait(&mut self) -> bool {
+        let Some(next) = self.wakes.iter().map(|(due, _)| *due).min() else { return false };
+        self.now.set(self.now.get().max(next));
+        true
+    }
+
+    /// Nothing happens any more: was that the end?
+    fn check_rest(&self) -> Result<(), String> {
+        if let Some(stuck) = self.customers.iter().find(|customer| customer.is_waiting()) {
+            return Err(format!("client {} waits for ever", stuck.number));
+        }
+        for (index, station) in self.stations.iter().enumerate() {
+            let shards = &station.core.shards;
+            if shards.claims() > 0 {
+                return Err(format!("{} claims are left on core {index}", shards.claims()));
+            }
+            if shards.hops.open_tickets() > 0 {
+                return Err(format!("open tickets are left on core {index}"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a run amounted to.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Totals {
+    pub commands: usize,
+    pub steps: u64,
+}
