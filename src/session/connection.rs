@@ -18,7 +18,7 @@ use super::gates;
 use super::link::Link;
 use super::table::{Entry, HostRun, LaterFuture, Row};
 use super::wave::Wave;
-use super::{redirect, refusal};
+use super::{output, redirect, refusal};
 use crate::base::probe::{Mutation, mutated, took_effect};
 use crate::base::seams::Chunk;
 use crate::command::spec::{Arity, Command, Group};
@@ -749,7 +749,7 @@ impl Session {
         if pending <= limits::KEPT_BUFFER_MAX {
             return true;
         }
-        if over_output_limit(&self.core, &self.client) {
+        if output::over_limit(&self.core, &self.client) {
             add(&self.core.sessions.output_buffer_closed, 1);
             tracing::warn!(client = self.client.id, pending, "closed: client-output-buffer-limit");
             self.link.kill();
@@ -763,26 +763,6 @@ impl Session {
         }
         true
     }
-}
-
-/// True if the client holds more output than its class may, or more than the soft limit for too
-/// long.
-pub(super) fn over_output_limit(core: &Core, client: &Client) -> bool {
-    let pending = client.link.output_bytes() as u64;
-    let limit = core.output_limit();
-    if limit.hard > 0 && pending > limit.hard {
-        return true;
-    }
-    if limit.soft == 0 || pending <= limit.soft {
-        client.soft_limit_since.set(0);
-        return false;
-    }
-    let since = client.soft_limit_since.get();
-    if since == 0 {
-        client.soft_limit_since.set(core.now());
-        return false;
-    }
-    core.now() - since > limit.soft_ms
 }
 
 /// How often a paused client looks whether the pause was ended early.

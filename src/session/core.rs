@@ -711,7 +711,7 @@ impl Core {
         let now = self.now();
         let late = |client: &&Rc<Client>| {
             let idle = idle_max > 0 && now - client.last_active.get() > idle_max;
-            idle || super::connection::over_output_limit(self, client)
+            idle || super::output::over_limit(self, client)
         };
         let clients = self.clients.borrow();
         let links: Vec<Rc<Link>> =

@@ -12,6 +12,7 @@ mod gates;
 pub mod guard;
 pub mod host;
 pub mod link;
+mod output;
 mod redirect;
 mod refusal;
 pub mod table;
