@@ -5,6 +5,7 @@ cd "$(dirname "$0")/.."
 
 if [ -z "${SHOAL_SERVER:-}" ]; then
   cargo build --quiet --bin shoal
-  export SHOAL_SERVER="${CARGO_TARGET_DIR:-target}/debug/shoal"
+  SHOAL_SERVER=$(realpath "${CARGO_TARGET_DIR:-target}/debug/shoal")
+  export SHOAL_SERVER
 fi
 exec .venv/bin/python -m pytest -q -p no:cacheprovider tests/clients "$@"
