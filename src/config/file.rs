@@ -7,6 +7,7 @@
 //! Absent: effects. Redis changes directory and opens the log file while it reads; here that is the
 //! server's.
 
+use crate::base::glob;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -14,7 +15,7 @@ use std::io::{self, Read};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-use super::{Config, Directive, Parameter, lookup, pattern, shown, words};
+use super::{Config, Directive, Parameter, lookup, shown, words};
 
 /// Larger texts are not configuration; a device file would never end.
 const TEXT_BYTES_MAX: u64 = 16 << 20;
@@ -286,7 +287,7 @@ fn entries(directory: &Path, wanted: &[u8]) -> Vec<PathBuf> {
     let mut names: Vec<Vec<u8>> = listing
         .filter_map(|entry| Some(entry.ok()?.file_name().into_vec()))
         .filter(|name| wanted.starts_with(b".") || !name.starts_with(b"."))
-        .filter(|name| pattern::matches(wanted, name, false))
+        .filter(|name| glob::glob_match(wanted, name, false))
         .collect();
     names.sort();
     names.into_iter().map(|name| directory.join(OsString::from_vec(name))).collect()

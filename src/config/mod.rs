@@ -20,11 +20,11 @@ pub mod settings;
 mod checks;
 mod kind;
 mod lists;
-mod pattern;
 #[cfg(test)]
 mod tests;
 mod words;
 
+use crate::base::glob;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Deref;
@@ -193,7 +193,7 @@ impl Config {
                 continue;
             }
             for (parameter, name) in names().filter(|(parameter, _)| !parameter.is_hidden) {
-                if pattern::matches(pattern, name.as_bytes(), true) {
+                if glob::glob_match(pattern, name.as_bytes(), true) {
                     add(name.as_bytes(), parameter);
                 }
             }

@@ -132,8 +132,3 @@ pub fn route(layout: Layout, me: CoreId, command: &Command, args: &Args<'_>) -> 
     });
     route
 }
-
-/// True if the command must be spread because its keys lie on several cores.
-pub fn spreads(command: &Command) -> bool {
-    matches!(command.run, Run::Scatter(..) | Run::TwoPhase { .. })
-}

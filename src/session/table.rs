@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use super::connection::Session;
 use super::host;
 use crate::command;
-use crate::command::spec::{Command, Flags, Log, Run, Spec};
+use crate::command::spec::{Command, Flags, Spec};
 use crate::resp::args::Args;
 use crate::resp::error::{CmdError, CmdResult};
 use crate::resp::out::Out;
@@ -216,20 +216,4 @@ fn hash(name: &[u8]) -> usize {
     let mixed =
         (word(0) ^ word(8).rotate_left(23) ^ name.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     (mixed >> 53) as usize % INDEX
-}
-
-/// Journal mode of a row, for COMMAND's readers.
-pub fn log(row: Row) -> Log {
-    match row {
-        Row::Data(command) => command.log,
-        Row::Host(_) => Log::Never,
-    }
-}
-
-/// The shape of a keyspace row.
-pub fn shape(row: Row) -> Option<Run> {
-    match row {
-        Row::Data(command) => Some(command.run),
-        Row::Host(_) => None,
-    }
 }
