@@ -12,7 +12,7 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::measurement::{Figures, Outcome};
 use super::results::{Results, SectionResults};
-use crate::report::plot::{count, drawing, percentiles, short};
+use crate::report::plot::{drawing, percentiles};
 
 const WIDTH: u32 = 960;
 const MARGIN: i32 = 16;
@@ -65,12 +65,12 @@ fn speed(results: &Results, section: &SectionResults) -> io::Result<String> {
         Panel {
             caption: "requests/s: longer is better",
             values: values(|figures| figures.requests_per_second),
-            show: count,
+            show: digits,
         },
         Panel {
             caption: "CPU µs/request: shorter is better",
             values: values(|figures| figures.server_cpu_us),
-            show: short,
+            show: digits,
         },
     ];
     let names: Vec<&str> = section.rows.iter().map(|row| &row.name[..]).collect();
@@ -84,7 +84,7 @@ fn memory(results: &Results) -> io::Result<String> {
     let panel = Panel {
         caption: "bytes per key: shorter is better",
         values: values.collect(),
-        show: |bytes| format!("{bytes:.0}"),
+        show: digits,
     };
     let names: Vec<&str> = results.memory.iter().map(|row| &row.name[..]).collect();
     bars(results, &names, &[panel])
@@ -163,6 +163,17 @@ fn group_of_bars(
     Ok(())
 }
 
+/// Writes a number with three digits that count, in thousands or millions if need be.
+fn digits(number: f64) -> String {
+    let (value, unit) = match number {
+        number if number >= 999_500.0 => (number / 1e6, " M"),
+        number if number >= 999.5 => (number / 1e3, " k"),
+        number => (number, ""),
+    };
+    let decimals = [9.995, 99.95].iter().filter(|limit| value < **limit).count();
+    format!("{value:.decimals$}{unit}")
+}
+
 fn write_text(
     area: &DrawingArea<SVGBackend, Shift>,
     text: &str,
@@ -186,12 +197,18 @@ mod tests {
         let results = sample();
         let text = speed(&results, &results.sections[0]).unwrap();
         assert!(text.starts_with("<svg") && text.trim_end().ends_with("</svg>"));
-        for word in ["SET", "XADD", "Shoal 1.0", "Redis 1.0", "400 k", "50 k", "requests/s"] {
+        for word in ["SET", "XADD", "Shoal 1.0", "Redis 1.0", "400 k", "50.0 k", "requests/s"] {
             assert!(text.contains(word), "{word}");
         }
         // Background, legend, and a bar for each of three rows, two servers and two panels.
         assert_eq!(text.matches("<rect").count(), 1 + 2 + 12);
         assert!(memory(&results).unwrap().contains("130"));
+    }
+
+    #[test]
+    fn values_have_three_digits() {
+        let shown = [0.333, 12.345, 53.96, 999.4, 999.6, 141_923.0, 1_234_567.0].map(digits);
+        assert_eq!(shown, ["0.33", "12.3", "54.0", "999", "1.00 k", "142 k", "1.23 M"]);
     }
 
     #[test]
@@ -208,7 +225,8 @@ mod tests {
         let directory = std::env::temp_dir().join(format!("chart-{}", std::process::id()));
         write(&results, &directory).unwrap();
         let page = super::super::page::render(&results, "plots");
-        for name in page.split("](plots/").skip(1).filter_map(|rest| rest.split(')').next()) {
+        let names = page.split("](plots/").skip(1).filter_map(|rest| rest.split(')').next());
+        for name in names.filter(|name| name.ends_with(".svg")) {
             assert!(directory.join(name).is_file(), "{name}");
         }
         std::fs::remove_dir_all(directory).unwrap();

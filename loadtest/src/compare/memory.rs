@@ -20,7 +20,6 @@ const SETTLE: Duration = Duration::from_millis(500);
 pub struct Filling<'a> {
     pub server_cpus: &'a Cpus,
     pub generator_cpus: &'a Cpus,
-    pub port: u16,
     pub keys: u64,
 }
 
@@ -32,8 +31,8 @@ impl Filling<'_> {
     }
 
     /// Measures the bytes per key of a data set on a server of its own.
-    pub fn measure(&self, installed: &Installed, dataset: &Dataset) -> Outcome<f64> {
-        let server = Server::start(installed, self.server_cpus, self.port);
+    pub fn measure(&self, installed: &Installed, dataset: &Dataset, port: u16) -> Outcome<f64> {
+        let server = Server::start(installed, self.server_cpus, port);
         let mut server = match server {
             Ok(server) => server,
             Err(failure) => return Outcome::Failed(failure.to_string()),

@@ -22,6 +22,7 @@ pub mod server;
 pub mod statistics;
 pub mod workload;
 
+use std::cell::Cell;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -52,7 +53,13 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     if installed.is_empty() {
         return Err(Failure::Usage("no server is installed".to_string()));
     }
-    let comparison = Comparison { options, profile: options.profile(), cpus, installed };
+    let comparison = Comparison {
+        options,
+        profile: options.profile(),
+        cpus,
+        installed,
+        next_port: Cell::new(options.port),
+    };
     let results = comparison.measure()?;
     publish(&results, options).map_err(Failure::system("write the results"))
 }
@@ -72,6 +79,7 @@ struct Comparison<'a> {
     profile: Profile,
     cpus: Cpus,
     installed: Vec<Installed>,
+    next_port: Cell<u16>,
 }
 
 impl Comparison<'_> {
@@ -106,6 +114,13 @@ impl Comparison<'_> {
         }
     }
 
+    /// Returns a port that no server of this comparison has had.
+    fn port(&self) -> u16 {
+        let port = self.next_port.get();
+        self.next_port.set(port.checked_add(1).unwrap_or(self.options.port));
+        port
+    }
+
     fn wants(&self, section: &Section, workload: &Workload) -> bool {
         (workload.is_quick || !self.profile.is_quick)
             && workload.load.is_available()
@@ -127,8 +142,8 @@ impl Comparison<'_> {
         }
         eprintln!("{}", section.title);
         let mut servers = Vec::new();
-        for (installed, port) in self.installed.iter().zip(self.options.port..) {
-            servers.push(Server::start(installed, &server_cpus, port)?);
+        for installed in &self.installed {
+            servers.push(Server::start(installed, &server_cpus, self.port())?);
         }
         let method = self.method();
         let stand = Stand {
@@ -161,13 +176,12 @@ impl Comparison<'_> {
         let filling = Filling {
             server_cpus: &server_cpus,
             generator_cpus: &generator_cpus,
-            port: self.options.port,
             keys: self.profile.keys,
         };
         eprintln!("Memory per key");
         let wanted = DATASETS.iter().filter(|dataset| dataset.is_quick || !self.profile.is_quick);
         let row = |dataset: &workload::Dataset| {
-            let measure = |installed| filling.measure(installed, dataset);
+            let measure = |installed| filling.measure(installed, dataset, self.port());
             let outcomes: Vec<_> = self.installed.iter().map(measure).collect();
             self.show(dataset.name, &outcomes, |bytes| format!("{bytes:.1} bytes"));
             MemoryRow {

@@ -24,7 +24,8 @@ pub struct Options {
     /// Processors to use [default: all that may be used]
     #[arg(long, value_name = "LIST")]
     pub cpus: Option<Cpus>,
-    /// First port; each server takes one
+    /// First port; each start of a server takes the next, because a port may stay occupied for a
+    /// while after its server has ended
     #[arg(long, default_value_t = 21700)]
     pub port: u16,
     /// Runs of each workload, of which the median counts [default: 3, or 1 with --quick]

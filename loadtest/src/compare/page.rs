@@ -15,7 +15,7 @@ const GENERATOR_BUSY: f64 = 0.95;
 pub fn render(results: &Results, plots: &str) -> String {
     let mut page = String::new();
     page.push_str("# Benchmarks\n\n");
-    page.push_str(&introduction(results));
+    page.push_str(&introduction(results, plots));
     page.push_str(&setting(results));
     page.push_str(&summary(results));
     for section in results.sections.iter().filter(|section| !section.rows.is_empty()) {
@@ -33,7 +33,7 @@ pub fn render(results: &Results, plots: &str) -> String {
     page
 }
 
-fn introduction(results: &Results) -> String {
+fn introduction(results: &Results, plots: &str) -> String {
     let profile = &results.profile;
     let rivals: Vec<String> = names(results).skip(1).collect();
     let command = if profile.is_quick { "make bench QUICK=1" } else { "make bench" };
@@ -58,10 +58,19 @@ fn introduction(results: &Results) -> String {
     );
     if profile.is_quick {
         text.push_str(
-            "This was the quick form, which is for a first impression: `make bench` \
-                       takes twenty minutes and says more.\n",
+            "This was the quick form, which is for a first impression: `make bench` takes twenty \
+             minutes and says more.\n",
         );
     }
+    let (disturbed, measured) = results.disturbances();
+    if disturbed > 0 {
+        let _ = writeln!(
+            text,
+            "**The machine was not quiet**: {disturbed} of {measured} figures were disturbed to the \
+             last try. Their CPU per request is of use, their requests/s and latencies are not."
+        );
+    }
+    let _ = writeln!(text, "Every single run is in [results.json]({plots}/results.json).");
     text.push('\n');
     text
 }
@@ -132,10 +141,13 @@ fn table(results: &Results, section: &SectionResults) -> String {
             text.push('\n');
         }
     }
-    text.push_str(
-        "\nWhere the load generator was busy all the time, a server's requests/s are a lower bound \
-         (≥); CPU is what tells.\n\n",
-    );
+    if text.contains('≥') {
+        text.push_str(
+            "\n≥: the load generator had no more to give, so the server could do more; the CPU \
+             column is what tells.\n",
+        );
+    }
+    text.push('\n');
     text
 }
 

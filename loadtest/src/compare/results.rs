@@ -74,6 +74,19 @@ pub struct MemoryRow {
     pub outcomes: Vec<Outcome<f64>>,
 }
 
+impl Results {
+    /// Returns how many figures are of runs that were disturbed to the last try, and how many
+    /// there are.
+    pub fn disturbances(&self) -> (usize, usize) {
+        let rows = self.sections.iter().flat_map(|section| &section.rows);
+        let figures = rows.flat_map(|row| &row.outcomes).filter_map(Outcome::figures);
+        figures.fold((0, 0), |(disturbed, measured), figures| {
+            let is_disturbed = figures.others > self.profile.others_max;
+            (disturbed + usize::from(is_disturbed), measured + 1)
+        })
+    }
+}
+
 impl SectionResults {
     /// Returns the geometric mean, over the rows, of the first server's figure divided by that of
     /// the server with this index.
@@ -204,6 +217,7 @@ pub mod tests {
         let cpu = results.sections[0].mean_ratio(1, |figures| figures.server_cpu_us);
         assert!((cpu.unwrap() - 0.5).abs() < 1e-9);
         assert_eq!(results.sections[0].mean_ratio(7, |figures| figures.p50_us), None);
+        assert_eq!(results.disturbances(), (0, 7));
         assert!(!results.sections[0].is_open_loop() && results.sections[1].is_open_loop());
     }
 }

@@ -19,6 +19,9 @@ use crate::failure::Failure;
 /// How long a server may take until it answers.
 const START_MAX: Duration = Duration::from_secs(20);
 
+/// How long a server may take to end when it is asked to, before it is killed.
+const END_MAX: Duration = Duration::from_secs(2);
+
 /// How long a server may take to answer a question, such as FLUSHALL.
 const ANSWER_MAX: Duration = Duration::from_secs(60);
 
@@ -294,6 +297,12 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         // What is already gone is what is wanted.
+        let _ = self.signal(Signal::TERM);
+        let _ = self.resume();
+        let deadline = Instant::now() + END_MAX;
+        while !self.has_ended() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(5));
+        }
         let _ = self.process.kill();
         let _ = self.process.wait();
         let _ = std::fs::remove_dir_all(&self.directory);

@@ -142,8 +142,7 @@ fn percentile(nines: f64) -> String {
     format!("{:.decimals$}%", 100.0 * (1.0 - 10f64.powf(-nines.round())))
 }
 
-/// Writes a time in the unit that suits it.
-pub fn duration(us: f64) -> String {
+fn duration(us: f64) -> String {
     match us {
         us if us >= 1e6 => format!("{} s", short(us / 1e6)),
         us if us >= 1e3 => format!("{} ms", short(us / 1e3)),
@@ -151,8 +150,7 @@ pub fn duration(us: f64) -> String {
     }
 }
 
-/// Writes a large number in short: 1.2 M.
-pub fn count(number: f64) -> String {
+fn count(number: f64) -> String {
     match number {
         number if number >= 1e6 => format!("{} M", short(number / 1e6)),
         number if number >= 1e3 => format!("{} k", short(number / 1e3)),
