@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::cpus::Cpus;
+use super::interrupt;
 use super::server::{Holes, find_program};
 use super::workload::{Load, Transport};
 use crate::report::{Point, Report};
@@ -239,7 +240,9 @@ fn wait(mut child: Child, deadline: Instant) -> Result<ExitStatus, String> {
     loop {
         match child.try_wait() {
             Ok(Some(status)) => return Ok(status),
-            Ok(None) if Instant::now() < deadline => std::thread::sleep(LOOK),
+            Ok(None) if Instant::now() < deadline && !interrupt::is_requested() => {
+                std::thread::sleep(LOOK);
+            }
             Ok(None) => {
                 // It may end by itself just now, which is as good.
                 let _ = child.kill();

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cpus::Cpus;
 use super::generator::{Aim, Found, Length};
+use super::interrupt;
 use super::procfs::{self, MachineTime};
 use super::server::Server;
 use super::statistics::median;
@@ -91,7 +92,7 @@ impl Stand<'_> {
             servers.iter_mut().map(|server| self.obstacle(server, workload)).collect();
         for _ in 0..self.method.rounds {
             for (index, server) in servers.iter_mut().enumerate() {
-                if obstacles[index].is_some() {
+                if obstacles[index].is_some() || interrupt::is_requested() {
                     continue;
                 }
                 match self.least_disturbed(server, workload, length) {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::cpus::Cpus;
 use super::generator::Aim;
+use super::interrupt;
 use super::measurement::{Outcome, awake};
 use super::procfs::resident_bytes;
 use super::server::{Installed, Server};
@@ -32,6 +33,9 @@ impl Filling<'_> {
 
     /// Measures the bytes per key of a data set on a server of its own.
     pub fn measure(&self, installed: &Installed, dataset: &Dataset, port: u16) -> Outcome<f64> {
+        if interrupt::is_requested() {
+            return Outcome::Failed("interrupted".to_string());
+        }
         let server = Server::start(installed, self.server_cpus, port);
         let mut server = match server {
             Ok(server) => server,

@@ -3,7 +3,7 @@
 //! In reading order: `workload` (what is measured, as a table), `server` (who is measured, and as
 //! what process), `generator` (load generators as processes), `measurement` and `memory` (one row on
 //! every server), `results` (everything found), `page` and `chart` (how it is shown). Beside them
-//! `cpus`, `procfs`, `machine`, `statistics`, `options`.
+//! `cpus`, `procfs`, `machine`, `statistics`, `interrupt`, `options`.
 //!
 //! Invariant: one server at a time is not stopped, and every figure comes from a command that the
 //! page shows. Deliberately absent: thresholds. What is good enough is for the reader to say.
@@ -11,6 +11,7 @@
 pub mod chart;
 pub mod cpus;
 pub mod generator;
+pub mod interrupt;
 pub mod machine;
 pub mod measurement;
 pub mod memory;
@@ -53,6 +54,7 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     if installed.is_empty() {
         return Err(Failure::Usage("no server is installed".to_string()));
     }
+    interrupt::listen().map_err(Failure::system("listen for signals"))?;
     let comparison = Comparison {
         options,
         profile: options.profile(),
@@ -61,6 +63,7 @@ pub fn run(options: &Options) -> Result<(), Failure> {
         next_port: Cell::new(options.port),
     };
     let results = comparison.measure()?;
+    comparison.go_on()?;
     publish(&results, options).map_err(Failure::system("write the results"))
 }
 
@@ -114,6 +117,14 @@ impl Comparison<'_> {
         }
     }
 
+    /// Fails if somebody wants the comparison to end.
+    fn go_on(&self) -> Result<(), Failure> {
+        match interrupt::is_requested() {
+            true => Err(Failure::Usage("interrupted".to_string())),
+            false => Ok(()),
+        }
+    }
+
     /// Returns a port that no server of this comparison has had.
     fn port(&self) -> u16 {
         let port = self.next_port.get();
@@ -152,6 +163,7 @@ impl Comparison<'_> {
             generator_cpus: &generator_cpus,
         };
         for workload in wanted {
+            self.go_on()?;
             let (length, outcomes) = stand.measure(&mut servers, workload);
             self.show(workload.name, &outcomes, |figures| {
                 format!("{:.0}/s {:.2} µs", figures.requests_per_second, figures.server_cpu_us)

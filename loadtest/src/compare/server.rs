@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::cpus::Cpus;
+use super::interrupt;
 use crate::connect::{Dialogue, Greeting, Target};
 use crate::decode::Value;
 use crate::failure::Failure;
@@ -210,7 +211,7 @@ impl Server {
                 return Ok(());
             }
             let has_ended = self.has_ended();
-            if has_ended || Instant::now() > deadline {
+            if has_ended || Instant::now() > deadline || interrupt::is_requested() {
                 let log = std::fs::read_to_string(self.directory.join("log")).unwrap_or_default();
                 let last: Vec<&str> = log.lines().rev().take(3).collect();
                 let what = if has_ended { "it ended" } else { "it does not answer" };
