@@ -24,6 +24,7 @@ pub mod statistics;
 pub mod workload;
 
 use std::cell::Cell;
+use std::net::TcpListener;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -67,6 +68,12 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     publish(&results, options).map_err(Failure::system("write the results"))
 }
 
+/// Returns a port where nobody listens. Where the system has none, the server will say so.
+fn free_port() -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0));
+    listener.and_then(|listener| listener.local_addr()).map_or(0, |address| address.port())
+}
+
 fn publish(results: &Results, options: &Options) -> std::io::Result<()> {
     let parent = options.page.parent().unwrap_or(Path::new(""));
     let plots = options.plots.strip_prefix(parent).unwrap_or(&options.plots);
@@ -82,7 +89,7 @@ struct Comparison<'a> {
     profile: Profile,
     cpus: Cpus,
     installed: Vec<Installed>,
-    next_port: Cell<u16>,
+    next_port: Cell<Option<u16>>,
 }
 
 impl Comparison<'_> {
@@ -125,10 +132,10 @@ impl Comparison<'_> {
         }
     }
 
-    /// Returns a port that no server of this comparison has had.
+    /// Returns a port that no server of this comparison has had, or where there is room.
     fn port(&self) -> u16 {
-        let port = self.next_port.get();
-        self.next_port.set(port.checked_add(1).unwrap_or(self.options.port));
+        let Some(port) = self.next_port.get() else { return free_port() };
+        self.next_port.set(port.checked_add(1).or(self.options.port));
         port
     }
 

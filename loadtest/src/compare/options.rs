@@ -25,9 +25,9 @@ pub struct Options {
     #[arg(long, value_name = "LIST")]
     pub cpus: Option<Cpus>,
     /// First port; each start of a server takes the next, because a port may stay occupied for a
-    /// while after its server has ended
-    #[arg(long, default_value_t = 21700)]
-    pub port: u16,
+    /// while after its server has ended [default: wherever there is room]
+    #[arg(long)]
+    pub port: Option<u16>,
     /// Runs of each workload, of which the median counts [default: 3, or 1 with --quick]
     #[arg(long)]
     pub rounds: Option<usize>,
