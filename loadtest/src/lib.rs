@@ -1,5 +1,5 @@
-//! Loads a server that speaks Redis's protocol, measures latency and throughput, and can check every
-//! reply; and compares servers. Two programs: `loadtest` and `compare`.
+//! Loads a server that speaks Redis's protocol, measures latency and throughput, and can check
+//! every reply; and compares servers. Two programs: `loadtest` and `compare`.
 //!
 //! In reading order, for `loadtest`: `options` (what was asked), `run` (a whole run), `worker` (a
 //! thread's event loop), `workload` (makes requests, from `mix`, `keys`, `sizes` and `encode`),

@@ -1,8 +1,8 @@
 //! Which commands a run sends, and how often each.
 //!
 //! Invariant: a [`Mix`] has at least one command, and every weight is above 0. Commands on
-//! different types use different keys (`key:`, `counter:`, `list:`, `set:`, `hash:`, `zset:`, `stream:`),
-//! so that any mix runs without type errors.
+//! different types use different keys (`key:`, `counter:`, `list:`, `set:`, `hash:`, `zset:`,
+//! `stream:`), so that any mix runs without type errors.
 
 use std::str::FromStr;
 

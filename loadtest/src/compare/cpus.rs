@@ -1,8 +1,8 @@
 //! Which processors a process may run on.
 //!
-//! Invariant: a [`Cpus`] names at least one processor, each once, in ascending order. A process gets
-//! its processors from the thread that starts it, so it never runs anywhere else, not even before
-//! its first instruction.
+//! Invariant: a [`Cpus`] names at least one processor, each once, in ascending order. A process
+//! gets its processors from the thread that starts it, so it never runs anywhere else, not even
+//! before its first instruction.
 
 use std::fmt;
 use std::io;

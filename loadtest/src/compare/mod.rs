@@ -1,9 +1,9 @@
 //! Measures Shoal beside other servers: the program `compare`, which `make bench` runs.
 //!
 //! In reading order: `workload` (what is measured, as a table), `server` (who is measured, and as
-//! what process), `generator` (load generators as processes), `measurement` and `memory` (one row on
-//! every server), `results` (everything found), `page` and `chart` (how it is shown). Beside them
-//! `cpus`, `procfs`, `machine`, `statistics`, `interrupt`, `options`.
+//! what process), `generator` (load generators as processes), `measurement` and `memory` (one row
+//! on every server), `results` (everything found), `page` and `chart` (how it is shown). Beside
+//! them `cpus`, `procfs`, `machine`, `statistics`, `interrupt`, `options`.
 //!
 //! Invariant: one server at a time is not stopped, and every figure comes from a command that the
 //! page shows. Deliberately absent: thresholds. What is good enough is for the reader to say.

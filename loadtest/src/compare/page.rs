@@ -66,8 +66,8 @@ fn introduction(results: &Results, plots: &str) -> String {
     if disturbed > 0 {
         let _ = writeln!(
             text,
-            "**The machine was not quiet**: {disturbed} of {measured} figures were disturbed to the \
-             last try. Their CPU per request is of use, their requests/s and latencies are not."
+            "**The machine was not quiet**: {disturbed} of {measured} figures were disturbed to \
+             the last try. Their CPU per request is of use, their requests/s and latencies are not."
         );
     }
     let _ = writeln!(text, "Every single run is in [results.json]({plots}/results.json).");
