@@ -29,6 +29,12 @@ pub enum Mutation {
     GrantLost,
     /// The answer to a question that was given up is taken for that to a later one.
     LateAnswer,
+    /// The last shard runs its part of a transaction without a look at its claims.
+    ConclusionUnclaimed,
+    /// A coordinator drops its own claim when it sends the last shard its part.
+    OwnClaimDropped,
+    /// A refused coordinator runs its own part all the same.
+    RefusalIgnored,
     /// A wave's replies are written twice.
     ReplyDoubled,
     /// The mesh: messages of one batch arrive in another order.
@@ -51,8 +57,28 @@ pub const fn mutated(_: Mutation) -> bool {
 #[inline(always)]
 pub fn took_effect<'a>(_: impl Iterator<Item = &'a [u8]>) {}
 
+/// The words of commands that take effect together, at a moment still to come.
+#[cfg(not(test))]
+#[derive(Debug, Default)]
+pub struct Witness;
+
+#[cfg(not(test))]
+impl Witness {
+    /// One more command.
+    #[inline(always)]
+    pub fn note<'a>(&mut self, _: impl Iterator<Item = &'a [u8]>) {}
+
+    /// The moment is now.
+    #[inline(always)]
+    pub fn took_effect(&self) {}
+
+    /// Forgets the commands.
+    #[inline(always)]
+    pub fn clear(&mut self) {}
+}
+
 #[cfg(test)]
-pub use in_tests::{Effect, mutated, set_mutation, take_effects, took_effect};
+pub use in_tests::{Effect, Witness, mutated, set_mutation, take_effects, took_effect};
 
 #[cfg(test)]
 mod in_tests {
@@ -81,6 +107,27 @@ mod in_tests {
     /// A command takes effect now; its words are the client's.
     pub fn took_effect<'a>(words: impl Iterator<Item = &'a [u8]>) {
         EFFECTS.with_borrow_mut(|effects| effects.push(words.map(<[u8]>::to_vec).collect()));
+    }
+
+    /// The words of commands that take effect together, at a moment still to come.
+    #[derive(Debug, Default)]
+    pub struct Witness(Vec<Effect>);
+
+    impl Witness {
+        /// One more command.
+        pub fn note<'a>(&mut self, words: impl Iterator<Item = &'a [u8]>) {
+            self.0.push(words.map(<[u8]>::to_vec).collect());
+        }
+
+        /// The moment is now.
+        pub fn took_effect(&self) {
+            EFFECTS.with_borrow_mut(|effects| effects.extend_from_slice(&self.0));
+        }
+
+        /// Forgets the commands.
+        pub fn clear(&mut self) {
+            self.0.clear();
+        }
     }
 
     /// What took effect on this thread since the last call, in order.

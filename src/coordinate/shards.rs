@@ -11,7 +11,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::hop::{Hop, Hops};
-use super::route;
+use super::{atomic, route};
 use crate::base::layout::Layout;
 use crate::base::probe::{Mutation, mutated, took_effect};
 use crate::base::seams::Clock;
@@ -19,7 +19,7 @@ use crate::command::spec::Command;
 use crate::resp::args::Args;
 use crate::shard::execute;
 use crate::shard::locks::{Claim, Locks, Scheduled, TransactionId};
-use crate::shard::message::{Batch, CoreId, Request, Response, Schedule, Task, Ticket};
+use crate::shard::message::{Batch, Conclusion, CoreId, Request, Response, Schedule, Task, Ticket};
 use crate::store::db::Db;
 
 /// What a coordinator sees: its own shard, the way to the others, and who owns what.
@@ -159,6 +159,7 @@ impl Shards {
                 self.answer(asker, Response::Ran(batch));
                 self.release(id);
             }
+            Request::Conclude(pair) => self.conclude(asker, pair),
             Request::Commit(id, mut phase) => {
                 let parcels = &phase.parcels;
                 execute::commit(&mut self.db.borrow_mut(), &mut phase.batch, parcels);
@@ -167,6 +168,55 @@ impl Shards {
             }
             _ => unreachable!("not a request on the keyspace"),
         }
+    }
+
+    /// Takes in the answer of another core.
+    pub fn arrived(&self, ticket: Ticket, mut response: Response) {
+        if let Response::Concluded(pair) = &mut response {
+            self.finish_own(pair);
+        }
+        self.hops.arrived(ticket, response);
+    }
+
+    /// The other shard has run its part of a transaction, or refused: runs the own part, or not,
+    /// and drops the claim for it. That nobody may wait for the reply makes no difference.
+    fn finish_own(&self, pair: &mut Conclusion) {
+        if pair.refused.is_none() || mutated(Mutation::RefusalIgnored) {
+            self.run(&mut pair.own, None);
+        }
+        self.release(pair.id);
+    }
+
+    /// Runs the other core's part of a transaction whose coordinator holds the rest. This is the
+    /// last claim, so being granted it is the transaction's instant, and it need not be kept.
+    fn conclude(&self, asker: Asker, pair: Box<Conclusion>) {
+        let id = pair.id;
+        if self.is_idle() || mutated(Mutation::ConclusionUnclaimed) {
+            self.observe(id.clock);
+            return self.run_concluded(asker, pair);
+        }
+        let claim = atomic::claim(&pair.other);
+        if self.locks.borrow_mut().is_unclaimed(id, &claim) {
+            return self.run_concluded(asker, pair);
+        }
+        let waiting = Waiting { asker, work: Work::Task(Task::Conclude(pair)) };
+        let scheduled = self.locks.borrow_mut().schedule(id, claim, waiting);
+        match scheduled {
+            Scheduled::Granted(waiting) => self.begin(id, waiting),
+            Scheduled::Waiting => {}
+            Scheduled::Refused(clock, Waiting { asker, work }) => {
+                if let Work::Task(Task::Conclude(mut pair)) = work {
+                    pair.refused = Some(clock);
+                    self.answer(asker, Response::Concluded(pair));
+                }
+            }
+        }
+    }
+
+    fn run_concluded(&self, asker: Asker, mut pair: Box<Conclusion>) {
+        pair.own.witness.took_effect();
+        self.run(&mut pair.other, None);
+        self.answer(asker, Response::Concluded(pair));
     }
 
     /// Drops a transaction's claim on this shard, if there is one, and lets those run whom that
@@ -198,7 +248,7 @@ impl Shards {
         match scheduled {
             Scheduled::Granted(waiting) => self.begin(id, waiting),
             Scheduled::Waiting => {}
-            Scheduled::Refused(clock) => self.answer(asker, Response::Refused(clock)),
+            Scheduled::Refused(clock, _) => self.answer(asker, Response::Refused(clock)),
         }
     }
 
@@ -225,6 +275,10 @@ impl Shards {
             Work::Task(Task::Collect(phase)) => {
                 let parcel = execute::collect(&mut self.db.borrow_mut(), &phase.batch);
                 self.answer(asker, Response::Collected(phase, parcel));
+            }
+            Work::Task(Task::Conclude(pair)) => {
+                self.run_concluded(asker, pair);
+                self.release(id);
             }
             Work::Batch(mut batch) => {
                 let next = batch.ran() + 1;

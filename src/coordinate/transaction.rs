@@ -17,7 +17,7 @@ use std::task::{Context, Poll};
 
 use super::hop::Hop;
 use super::shards::Shards;
-use crate::base::probe::{Mutation, mutated, took_effect};
+use crate::base::probe::{Mutation, Witness, mutated};
 use crate::shard::locks::{Claim, TransactionId};
 use crate::shard::message::{Batch, CoreId, Request, Response, Schedule, Task};
 
@@ -29,19 +29,20 @@ pub struct Held<'s> {
     cores: Vec<CoreId>,
 }
 
-/// Claims what `part` says on each of `cores` for the command of `whole`, and waits until all of it
-/// is held. Returns what each shard answered to the task that came with the claim.
+/// Claims what `part` says on each of `cores`, and waits until all of it is held; then the commands
+/// that `witness` knows take effect. Returns what each shard answered to the task that came with the claim.
 ///
 /// `part` is called again for each attempt, with indices into `cores`.
 pub async fn hold<'s>(
     shards: &'s Shards,
-    whole: &Batch,
+    witness: &Witness,
     cores: &[CoreId],
     part: impl Fn(usize) -> (Claim, Task),
 ) -> (Held<'s>, Vec<Response>) {
-    let (mut id, mut refusals) = (shards.next_id(), 0);
+    let mut attempts = Attempts::new(shards);
     loop {
-        let mut held = Held { shards, id, cores: cores.to_vec() };
+        let id = attempts.id;
+        let mut held = Held::new(shards, id, cores.to_vec());
         let schedule = |(index, core): (usize, &CoreId)| {
             let (claim, task) = part(index);
             (*core, Request::Schedule(Box::new(Schedule { id, claim, task })))
@@ -49,7 +50,7 @@ pub async fn hold<'s>(
         let requests = cores.iter().enumerate().map(schedule).collect();
         let mut asked = Asked::new(shards.ask_each(requests));
         if asked.all_granted().await {
-            took_effect(whole.args(0).from(0));
+            witness.took_effect();
             return (held, asked.answers.into_iter().flatten().collect());
         }
         if mutated(Mutation::RetryForgetsShard) {
@@ -57,9 +58,28 @@ pub async fn hold<'s>(
         }
         drop(held);
         asked.rest(shards).await;
-        refusals += 1;
-        if renews_id(refusals) {
-            id = shards.next_id_after(refusals);
+        attempts.refused(shards);
+    }
+}
+
+/// The attempts of one transaction so far.
+pub struct Attempts {
+    /// The id of the next one.
+    pub id: TransactionId,
+    refusals: u32,
+}
+
+impl Attempts {
+    /// Before the first.
+    pub fn new(shards: &Shards) -> Attempts {
+        Attempts { id: shards.next_id(), refusals: 0 }
+    }
+
+    /// One more came to nothing.
+    pub fn refused(&mut self, shards: &Shards) {
+        self.refusals += 1;
+        if renews_id(self.refusals) {
+            self.id = shards.next_id_after(self.refusals);
         }
     }
 }
@@ -131,7 +151,17 @@ impl<'s> Asked<'s> {
     }
 }
 
-impl Held<'_> {
+impl<'s> Held<'s> {
+    /// To be made before the claims go out.
+    pub fn new(shards: &'s Shards, id: TransactionId, cores: Vec<CoreId>) -> Held<'s> {
+        Held { shards, id, cores }
+    }
+
+    /// The claims are dropped by whoever runs what they are for.
+    pub fn hand_over(mut self) {
+        self.cores.clear();
+    }
+
     /// Sends each shard its part of the work, at the end of which it drops the claim, and waits for
     /// all answers.
     pub async fn finish(mut self, work: Vec<(CoreId, Work)>) -> Vec<Response> {

@@ -144,7 +144,10 @@ impl Session {
                 }
             }
             Step::Paused => self.wait_paused().await,
-            Step::Yield => yield_now(&self.core).await,
+            Step::Yield => {
+                self.finish_wave().await;
+                yield_now(&self.core).await;
+            }
             Step::Read => {
                 self.finish_wave().await;
                 self.link.flush();
@@ -214,9 +217,9 @@ impl Session {
     async fn finish_wave(&mut self) {
         let Some(wave) = self.wave.take() else { return };
         let answered = wave.answer(&self.core.shards).await;
-        answered.write(&mut self.link.output());
+        answered.write(&self.core, &mut self.link.output());
         if mutated(Mutation::ReplyDoubled) {
-            answered.write(&mut self.link.output());
+            answered.write(&self.core, &mut self.link.output());
         }
         for batch in answered.batches {
             self.core.attribute_batch(&batch);

@@ -90,7 +90,7 @@ pub enum Scheduled<T> {
     /// The task comes out of [`Locks::next_granted`] when the claim is held.
     Waiting,
     /// A conflicting entry with a larger id stands in the queue, whose clock is at most this one.
-    Refused(u64),
+    Refused(u64, T),
 }
 
 struct Entry<T> {
@@ -239,7 +239,7 @@ impl<T> Locks<T> {
     pub fn schedule(&mut self, id: TransactionId, claim: Claim, task: T) -> Scheduled<T> {
         self.observe(id.clock);
         if self.is_late(id, &claim) && !mutated(Mutation::NoRefusal) {
-            return Scheduled::Refused(self.clock);
+            return Scheduled::Refused(self.clock, task);
         }
         let mut missing = self.enter(id, &claim);
         if mutated(Mutation::GrantOvertakes) && !self.is_claim_held(&claim) {
@@ -253,6 +253,18 @@ impl<T> Locks<T> {
         self.count_granted(&claim, |count| *count += 1);
         self.queue.insert(id, Entry { claim, missing, task: None });
         Scheduled::Granted(task)
+    }
+
+    /// True if nobody claims any of these keys, in whatever mode, and nobody the whole shard: a claim
+    /// that would be granted and dropped at once need not be entered.
+    pub fn is_unclaimed(&mut self, id: TransactionId, claim: &Claim) -> bool {
+        self.observe(id.clock);
+        match claim {
+            Claim::Keys(keys) => {
+                self.whole.is_empty() && keys.iter().all(|(key, _)| !self.keys.contains_key(key))
+            }
+            Claim::Shard(_) => self.is_idle(),
+        }
     }
 
     /// Queues a single command, which [`Locks::is_held`] keeps from running, under an id of this
