@@ -31,9 +31,9 @@ pub enum Mutation {
     LateAnswer,
     /// The last shard runs its part of a transaction without a look at its claims.
     ConclusionUnclaimed,
-    /// A coordinator drops its own claim when it sends the last shard its part.
-    OwnClaimDropped,
-    /// A refused coordinator runs its own part all the same.
+    /// The first core of a joint transaction drops its claim when it sends it on.
+    FirstClaimDropped,
+    /// The first core runs its part though the last has refused.
     RefusalIgnored,
     /// A wave's replies are written twice.
     ReplyDoubled,
@@ -71,10 +71,6 @@ impl Witness {
     /// The moment is now.
     #[inline(always)]
     pub fn took_effect(&self) {}
-
-    /// Forgets the commands.
-    #[inline(always)]
-    pub fn clear(&mut self) {}
 }
 
 #[cfg(test)]
@@ -122,11 +118,6 @@ mod in_tests {
         /// The moment is now.
         pub fn took_effect(&self) {
             EFFECTS.with_borrow_mut(|effects| effects.extend_from_slice(&self.0));
-        }
-
-        /// Forgets the commands.
-        pub fn clear(&mut self) {
-            self.0.clear();
         }
     }
 

@@ -4,20 +4,20 @@
 //! pipeline of one connection, run in its order: what is atomic together is so each for itself. One
 //! round of messages then serves many commands ("squashing" in Dragonfly's words).
 //!
-//! There are three ways. Where all is on this core and one other, the claims are held here first
-//! and the other core is the last: it runs its part when it could grant, without a hop for the
-//! grant, and this core runs its own when the answer comes. Otherwise, what only reads runs as
-//! each shard grants, in one hop; what writes takes a hop to claim and one to run.
+//! There are three ways. A transaction of this core and one other is *joint*: it goes from core to
+//! core in the order of their numbers, claims on the first and runs on the last, which needs no
+//! claim that outlives the work, and comes back to run on the first. Otherwise, what only reads
+//! runs as each shard grants, in one hop; what writes takes a hop to claim and one to run.
 //!
 //! Invariant: as in [`super::transaction`]; whoever goes away, all parts are run or none.
 
 use super::shards::Shards;
-use super::transaction::{self, Attempts, Held, Work};
+use super::transaction::{self, Work};
 use super::{gather, route};
-use crate::base::probe::{Mutation, Witness, mutated};
+use crate::base::probe::Witness;
 use crate::command::spec::Run;
-use crate::shard::locks::{Claim, Mode};
-use crate::shard::message::{Batch, Conclusion, CoreId, Request, Response, Schedule, Task};
+use crate::shard::locks::{Claim, Mode, TransactionId};
+use crate::shard::message::{Batch, CoreId, Joint, Request, Response, Task};
 
 /// Runs each batch on its core, all at one instant, and returns them answered in the same order.
 /// `witness` knows the commands as the client sent them.
@@ -27,51 +27,33 @@ pub async fn run(
     mut parts: Vec<(CoreId, Box<Batch>)>,
     witness: Witness,
 ) -> Vec<Box<Batch>> {
-    match parts.iter().position(|(core, _)| *core == shards.me()) {
-        Some(own) if parts.len() == 2 => {
-            parts[own].1.witness = witness;
-            let (other, own_part) = (parts.swap_remove(1 - own), parts.remove(0).1);
-            let (own_part, other) = run_pair(shards, own_part, other).await;
-            if own == 0 { vec![own_part, other] } else { vec![other, own_part] }
-        }
-        _ => run_many(shards, parts, &witness).await,
+    if parts.len() != 2 || parts.iter().all(|(core, _)| *core != shards.me()) {
+        return run_many(shards, parts, &witness).await;
     }
+    let swapped = parts[0].0 > parts[1].0;
+    if swapped {
+        parts.swap(0, 1);
+    }
+    let mut parts = parts.into_iter();
+    let (Some(first), Some(last)) = (parts.next(), parts.next()) else {
+        unreachable!("there are two")
+    };
+    let (first, last) = join(shards, first, last, witness).await;
+    if swapped { vec![last, first] } else { vec![first, last] }
 }
 
-/// Runs what is on this core and one other.
-async fn run_pair(
+/// Runs a joint transaction; the first part's core has the smaller number.
+async fn join(
     shards: &Shards,
-    own: Box<Batch>,
-    (core, other): (CoreId, Box<Batch>),
+    (core, first): (CoreId, Box<Batch>),
+    last: (CoreId, Box<Batch>),
+    witness: Witness,
 ) -> (Box<Batch>, Box<Batch>) {
-    let mut attempts = Attempts::new(shards);
-    let mut pair = Box::new(Conclusion { id: attempts.id, own, other, refused: None });
-    loop {
-        let id = attempts.id;
-        let schedule = Schedule { id, claim: claim(&pair.own), task: Task::Hold };
-        let held = Held::new(shards, id, vec![shards.me()]);
-        let own = shards.ask(shards.me(), Request::Schedule(Box::new(schedule))).await;
-        if let Response::Refused(clock) = own {
-            drop(held);
-            shards.observe(clock);
-        } else {
-            if mutated(Mutation::OwnClaimDropped) {
-                drop(held);
-            } else {
-                held.hand_over();
-            }
-            (pair.id, pair.refused) = (id, None);
-            let concluded = shards.ask(core, Request::Conclude(pair)).await;
-            let Response::Concluded(answered) = concluded else {
-                unreachable!("a conclusion is answered by one")
-            };
-            match answered.refused {
-                None => return (answered.own, answered.other),
-                Some(clock) => shards.observe(clock),
-            }
-            pair = answered;
-        }
-        attempts.refused(shards);
+    let (id, asker) = (TransactionId { clock: 0, core }, shards.me());
+    let joint = Joint { id, asker, first, last, witness, refused: None, refusals: 0 };
+    match shards.ask(core, Request::Join(Box::new(joint))).await {
+        Response::Joined(joint) => (joint.first, joint.last.1),
+        _ => unreachable!("a joint transaction is answered by itself"),
     }
 }
 

@@ -39,10 +39,9 @@ pub async fn hold<'s>(
     cores: &[CoreId],
     part: impl Fn(usize) -> (Claim, Task),
 ) -> (Held<'s>, Vec<Response>) {
-    let mut attempts = Attempts::new(shards);
+    let (mut id, mut refusals) = (shards.next_id(), 0);
     loop {
-        let id = attempts.id;
-        let mut held = Held::new(shards, id, cores.to_vec());
+        let mut held = Held { shards, id, cores: cores.to_vec() };
         let schedule = |(index, core): (usize, &CoreId)| {
             let (claim, task) = part(index);
             (*core, Request::Schedule(Box::new(Schedule { id, claim, task })))
@@ -58,28 +57,9 @@ pub async fn hold<'s>(
         }
         drop(held);
         asked.rest(shards).await;
-        attempts.refused(shards);
-    }
-}
-
-/// The attempts of one transaction so far.
-pub struct Attempts {
-    /// The id of the next one.
-    pub id: TransactionId,
-    refusals: u32,
-}
-
-impl Attempts {
-    /// Before the first.
-    pub fn new(shards: &Shards) -> Attempts {
-        Attempts { id: shards.next_id(), refusals: 0 }
-    }
-
-    /// One more came to nothing.
-    pub fn refused(&mut self, shards: &Shards) {
-        self.refusals += 1;
-        if renews_id(self.refusals) {
-            self.id = shards.next_id_after(self.refusals);
+        refusals += 1;
+        if renews_id(refusals) {
+            id = shards.next_id_after(refusals);
         }
     }
 }
@@ -151,17 +131,7 @@ impl<'s> Asked<'s> {
     }
 }
 
-impl<'s> Held<'s> {
-    /// To be made before the claims go out.
-    pub fn new(shards: &'s Shards, id: TransactionId, cores: Vec<CoreId>) -> Held<'s> {
-        Held { shards, id, cores }
-    }
-
-    /// The claims are dropped by whoever runs what they are for.
-    pub fn hand_over(mut self) {
-        self.cores.clear();
-    }
-
+impl Held<'_> {
     /// Sends each shard its part of the work, at the end of which it drops the claim, and waits for
     /// all answers.
     pub async fn finish(mut self, work: Vec<(CoreId, Work)>) -> Vec<Response> {

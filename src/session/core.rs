@@ -489,6 +489,7 @@ impl Core {
             Request::Run(_)
             | Request::Schedule(_)
             | Request::Execute(..)
+            | Request::Join(_)
             | Request::Conclude(_)
             | Request::Commit(..) => self.shards.serve(asker, request),
             other => {
@@ -531,6 +532,7 @@ impl Core {
             Request::Run(_)
             | Request::Schedule(_)
             | Request::Execute(..)
+            | Request::Join(_)
             | Request::Conclude(_)
             | Request::Commit(..) => {
                 unreachable!("keyspace requests are served above")

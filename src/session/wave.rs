@@ -54,6 +54,8 @@ struct Shares {
 /// One batch per core, and the order of replies.
 pub struct Wave {
     conditions: Conditions,
+    /// Keys of scattered commands that the wave may hold; one command may have more.
+    keys_max: usize,
     batches: Vec<(CoreId, Box<Batch>)>,
     order: Vec<Piece>,
     shares: Shares,
@@ -63,10 +65,13 @@ pub struct Wave {
 }
 
 impl Wave {
-    /// An empty wave of a client with these conditions.
-    pub fn new(conditions: Conditions) -> Wave {
+    /// An empty wave of a client with these conditions on one of `cores` cores. Where there are
+    /// more than two, claims go out to all at once and may be refused, so that taking many keys
+    /// together would not pay.
+    pub fn new(conditions: Conditions, cores: usize) -> Wave {
         Wave {
             conditions,
+            keys_max: if cores == 2 { limits::WAVE_KEYS } else { 1 },
             batches: Vec::new(),
             order: Vec::new(),
             shares: Shares::default(),
@@ -80,9 +85,10 @@ impl Wave {
         self.batches.iter().any(|(owner, _)| *owner == core)
     }
 
-    /// True if so many keys more would make it a transaction that claims too much at once.
+    /// True if a command with so many keys would make it a transaction that claims too much.
     pub fn is_full(&self, more: usize) -> bool {
-        self.shares.keys.len() + more > limits::WAVE_KEYS
+        let keys = self.shares.keys.len();
+        keys > 0 && keys + more > self.keys_max
     }
 
     /// Adds a command for `core`; `fresh` gives an empty batch.

@@ -14,7 +14,9 @@
 //! Deliberately absent: what waits. Entries carry a task that this module never looks into. Absent
 //! too is a cap: a client has at most one entry on each shard, so `maxclients` bounds the queue.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::hash_map::Entry as Place;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::ops::Bound::{Excluded, Unbounded};
 
 use super::message::CoreId;
@@ -113,12 +115,12 @@ struct Claimant {
 /// Granted claims by mode.
 #[derive(Debug, Default)]
 struct Granted {
-    shared: usize,
-    exclusive: usize,
+    shared: u32,
+    exclusive: u32,
 }
 
 impl Granted {
-    fn count(&mut self, mode: Mode) -> &mut usize {
+    fn count(&mut self, mode: Mode) -> &mut u32 {
         match mode {
             Mode::Shared => &mut self.shared,
             Mode::Exclusive => &mut self.exclusive,
@@ -174,12 +176,36 @@ impl Queue {
     }
 }
 
+/// Hashes what is a hash already, and seeded: only the bits that tables look at are spread.
+#[derive(Default)]
+struct Spread(u64);
+
+impl Hasher for Spread {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u64(self.0.rotate_left(8) ^ u64::from(*byte)));
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+/// Emptied queues that are kept for the next key.
+const SPARE_MAX: usize = 1024;
+/// Claimants that a kept queue has room for, at most.
+const SPARE_CLAIMANTS_MAX: usize = 16;
+
 /// The claims on one shard.
 pub struct Locks<T> {
     core: CoreId,
     clock: u64,
     queue: BTreeMap<TransactionId, Entry<T>>,
-    keys: ahash::HashMap<u64, Queue>,
+    keys: HashMap<u64, Queue, BuildHasherDefault<Spread>>,
+    spare: Vec<Queue>,
     /// The entries that claim the whole shard.
     whole: BTreeMap<TransactionId, Mode>,
     whole_granted: Granted,
@@ -195,7 +221,8 @@ impl<T> Locks<T> {
             core,
             clock: 0,
             queue: BTreeMap::new(),
-            keys: ahash::HashMap::default(),
+            keys: HashMap::default(),
+            spare: Vec::new(),
             whole: BTreeMap::new(),
             whole_granted: Granted::default(),
             exclusive: 0,
@@ -250,7 +277,7 @@ impl<T> Locks<T> {
             self.queue.insert(id, Entry { claim, missing, task: Some(task) });
             return Scheduled::Waiting;
         }
-        self.count_granted(&claim, |count| *count += 1);
+        self.count_granted(&claim);
         self.queue.insert(id, Entry { claim, missing, task: None });
         Scheduled::Granted(task)
     }
@@ -291,10 +318,7 @@ impl<T> Locks<T> {
     pub fn release(&mut self, id: TransactionId) -> Option<T> {
         let mut entry = self.queue.remove(&id)?;
         self.exclusive -= usize::from(entry.claim.mode() == Mode::Exclusive);
-        if entry.task.is_none() {
-            self.count_granted(&entry.claim, |count| *count -= 1);
-        }
-        let mut freed = self.leave(id, &entry.claim);
+        let mut freed = self.leave(id, &entry.claim, entry.task.is_none());
         freed.sort_unstable();
         for id in freed {
             self.step(id);
@@ -309,6 +333,9 @@ impl<T> Locks<T> {
 
     /// True if a conflicting entry with a larger id is in the queue.
     fn is_late(&self, id: TransactionId, claim: &Claim) -> bool {
+        if self.queue.last_key_value().is_none_or(|(last, _)| *last < id) {
+            return false;
+        }
         let later = (Excluded(id), Unbounded);
         match claim {
             Claim::Keys(keys) => {
@@ -332,7 +359,11 @@ impl<T> Locks<T> {
                 let whole = self.whole.range(..id);
                 let before = whole.filter(|(_, m)| claim.conflicts_as_shard(&Claim::Shard(**m)));
                 let before = before.count();
-                let mut enter = |key, mode| self.keys.entry(key).or_default().enter(id, mode);
+                let mut enter = |key, mode| {
+                    let place = self.keys.entry(key);
+                    let queue = place.or_insert_with(|| self.spare.pop().unwrap_or_default());
+                    queue.enter(id, mode)
+                };
                 before + keys.iter().filter(|(key, mode)| !enter(*key, *mode)).count()
             }
             Claim::Shard(mode) => {
@@ -346,17 +377,23 @@ impl<T> Locks<T> {
         }
     }
 
-    /// The reverse of [`Locks::enter`]; names those who have one thing less before them.
-    fn leave(&mut self, id: TransactionId, claim: &Claim) -> Vec<TransactionId> {
+    /// The reverse of [`Locks::enter`], and of being granted if the claim was; names those who have
+    /// one thing less before them.
+    fn leave(&mut self, id: TransactionId, claim: &Claim, was_granted: bool) -> Vec<TransactionId> {
         let later = (Excluded(id), Unbounded);
         let mut freed = Vec::new();
         match claim {
             Claim::Keys(keys) => {
-                for (key, _) in keys {
-                    let Some(queue) = self.keys.get_mut(key) else { continue };
-                    queue.leave(id, |id| freed.push(id));
-                    if queue.claimants.is_empty() {
-                        self.keys.remove(key);
+                for (key, mode) in keys {
+                    let Place::Occupied(mut place) = self.keys.entry(*key) else { continue };
+                    *place.get_mut().granted.count(*mode) -= u32::from(was_granted);
+                    place.get_mut().leave(id, |id| freed.push(id));
+                    if place.get().claimants.is_empty() {
+                        let queue = place.remove();
+                        let is_small = queue.claimants.capacity() <= SPARE_CLAIMANTS_MAX;
+                        if is_small && self.spare.len() < SPARE_MAX {
+                            self.spare.push(queue);
+                        }
                     }
                 }
                 let whole = self.whole.range(later);
@@ -365,6 +402,7 @@ impl<T> Locks<T> {
             }
             Claim::Shard(mode) => {
                 self.whole.remove(&id);
+                *self.whole_granted.count(*mode) -= u32::from(was_granted);
                 if *mode == Mode::Exclusive || self.exclusive > 0 {
                     let later = self.queue.range(later);
                     let met = later.filter(|(_, entry)| claim.conflicts_as_shard(&entry.claim));
@@ -384,23 +422,23 @@ impl<T> Locks<T> {
         }
         let Some(task) = entry.task.take() else { return };
         let claim = std::mem::replace(&mut entry.claim, Claim::Keys(Vec::new()));
-        self.count_granted(&claim, |count| *count += 1);
+        self.count_granted(&claim);
         if let Some(entry) = self.queue.get_mut(&id) {
             entry.claim = claim;
         }
         self.granted.push_back((id, task));
     }
 
-    fn count_granted(&mut self, claim: &Claim, change: impl Fn(&mut usize)) {
+    fn count_granted(&mut self, claim: &Claim) {
         match claim {
             Claim::Keys(keys) => {
                 for (key, mode) in keys {
                     if let Some(queue) = self.keys.get_mut(key) {
-                        change(queue.granted.count(*mode));
+                        *queue.granted.count(*mode) += 1;
                     }
                 }
             }
-            Claim::Shard(mode) => change(self.whole_granted.count(*mode)),
+            Claim::Shard(mode) => *self.whole_granted.count(*mode) += 1,
         }
     }
 

@@ -54,8 +54,10 @@ pub enum Request {
     Schedule(Box<Schedule>),
     /// Run these commands under the transaction's claim, then drop the claim.
     Execute(TransactionId, Box<Batch>),
-    /// Run your part of this pair if its keys can be claimed: the coordinator holds all the rest.
-    Conclude(Box<Conclusion>),
+    /// Claim the first part's keys, have the last part run, and then run the first.
+    Join(Box<Joint>),
+    /// Run the last part as soon as its keys could be claimed: all the rest is held.
+    Conclude(Box<Joint>),
     /// Phase two of a two-phase command under the transaction's claim, then drop the claim.
     Commit(TransactionId, Box<Phase>),
     /// Describe the clients that match.
@@ -84,8 +86,10 @@ pub enum Request {
 /// The answer to a [`Request`].
 pub enum Response {
     Ran(Box<Batch>),
-    /// The other core's part ran, or was refused; the own part comes back to be run or not.
-    Concluded(Box<Conclusion>),
+    /// The last part ran, or was refused.
+    Concluded(Box<Joint>),
+    /// Both parts ran.
+    Joined(Box<Joint>),
     /// The claim is held.
     Granted,
     /// The claim comes too late: the transaction needs an id above this clock.
@@ -111,14 +115,20 @@ pub struct Schedule {
     pub task: Task,
 }
 
-/// A transaction on the coordinator's shard and one other. The own part travels along unread, so
-/// that it is run when the answer arrives, whoever still waits for it.
-pub struct Conclusion {
+/// A transaction on two shards. It goes to the core with the smaller number, which claims its keys,
+/// on to the other, and back; whoever asked for it need not be there any more.
+pub struct Joint {
+    /// Given by the first core, anew for each attempt.
     pub id: TransactionId,
-    pub own: Box<Batch>,
-    pub other: Box<Batch>,
-    /// The clock of the other shard if its claim came too late there: nothing was run.
+    pub asker: CoreId,
+    pub first: Box<Batch>,
+    pub last: (CoreId, Box<Batch>),
+    /// The commands that take effect when the last part runs.
+    pub witness: Witness,
+    /// The clock of the last core if its claim came too late there: nothing was run.
     pub refused: Option<u64>,
+    /// Attempts that came to nothing.
+    pub refusals: u32,
 }
 
 /// What a shard does as soon as a claim is granted. The claim stays held.
@@ -129,8 +139,10 @@ pub enum Task {
     Run(Box<Batch>),
     /// Phase one of a two-phase command.
     Collect(Box<Phase>),
-    /// Runs the other core's part of a pair and drops the claim.
-    Conclude(Box<Conclusion>),
+    /// The first part of a joint transaction is claimed: sends it on.
+    Lead(Box<Joint>),
+    /// Runs the last part of a joint transaction and drops the claim.
+    Conclude(Box<Joint>),
 }
 
 /// The name of a parameter and its new value.
@@ -236,8 +248,6 @@ pub struct Batch {
     pub failed: Vec<(u16, CmdError)>,
     /// How long the calls took together, in nanoseconds.
     pub spent_ns: u64,
-    /// The commands of a transaction that take effect when this batch runs.
-    pub witness: Witness,
 }
 
 impl Batch {
@@ -254,7 +264,6 @@ impl Batch {
             ends: Vec::new(),
             failed: Vec::new(),
             spent_ns: 0,
-            witness: Witness::default(),
         }
     }
 
@@ -271,7 +280,6 @@ impl Batch {
         self.ends.clear();
         self.failed.clear();
         self.spent_ns = 0;
-        self.witness.clear();
     }
 
     /// Bytes of buffers this batch holds on to.

@@ -92,6 +92,9 @@ impl Session {
         if matches!(route, Route::Many | Route::Every) && self.wave.is_some() {
             return Dispatched::Stopped(Step::Wave);
         }
+        if self.wave.as_ref().is_some_and(|wave| wave.is_full(1)) {
+            return Dispatched::Stopped(Step::Wave);
+        }
         self.client.last_command.set(entry.name);
         match route {
             Route::One(owner) if owner != core.me() || self.must_wait(command, args) => {
@@ -168,7 +171,8 @@ impl Session {
         self.client.last_command.set(entry.name);
         let muted = self.mute();
         let (core, conditions) = (&self.core, self.client.conditions());
-        let wave = self.wave.get_or_insert_with(|| Box::new(Wave::new(conditions)));
+        let wave =
+            self.wave.get_or_insert_with(|| Box::new(Wave::new(conditions, core.identity.cores)));
         let fresh = |conditions| core.take_batch(conditions);
         wave.scatter((command, entry.id), fold, args, keys, muted, fresh);
         Some(Dispatched::Elsewhere)
@@ -209,7 +213,8 @@ impl Session {
         let Row::Data(command) = entry.row else { return };
         let muted = self.mute();
         let (core, conditions) = (&self.core, self.client.conditions());
-        let wave = self.wave.get_or_insert_with(|| Box::new(Wave::new(conditions)));
+        let wave =
+            self.wave.get_or_insert_with(|| Box::new(Wave::new(conditions, core.identity.cores)));
         let key = if hash == 0 { (0, 0) } else { (command.single_key, hash) };
         let fresh = |conditions| core.take_batch(conditions);
         wave.push(owner, (command, entry.id), args, key, muted, fresh);

@@ -67,7 +67,7 @@ fn every_mutation_is_caught() {
         Mutation::GrantLost,
         Mutation::LateAnswer,
         Mutation::ConclusionUnclaimed,
-        Mutation::OwnClaimDropped,
+        Mutation::FirstClaimDropped,
         Mutation::RefusalIgnored,
         Mutation::ReplyDoubled,
         Mutation::BatchReordered,
