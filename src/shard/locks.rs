@@ -132,47 +132,79 @@ impl Granted {
     }
 }
 
-/// The claims on one key, in the order of ids.
-#[derive(Default)]
+/// The claims on one key, in the order of ids. Most keys have one claimant, so the first stands in
+/// line and costs no allocation.
 struct Queue {
-    claimants: VecDeque<Claimant>,
+    first: Claimant,
+    rest: Vec<Claimant>,
     granted: Granted,
 }
 
 impl Queue {
-    fn is_free(&self, index: usize, mode: Mode) -> bool {
-        match index.checked_sub(1).map(|before| self.claimants[before]) {
+    /// With its first claimant, which is free.
+    fn new(id: TransactionId, mode: Mode) -> Queue {
+        let first = Claimant { id, mode, free: true };
+        Queue { first, rest: Vec::new(), granted: Granted::default() }
+    }
+
+    fn at(&mut self, index: usize) -> &mut Claimant {
+        if index == 0 { &mut self.first } else { &mut self.rest[index - 1] }
+    }
+
+    /// How many claimants come before `id`.
+    fn place(&self, id: TransactionId) -> usize {
+        if self.first.id >= id {
+            return 0;
+        }
+        1 + self.rest.partition_point(|claimant| claimant.id < id)
+    }
+
+    fn is_free(&mut self, index: usize, mode: Mode) -> bool {
+        match index.checked_sub(1).map(|before| *self.at(before)) {
             None => true,
             Some(before) => mode == Mode::Shared && before.mode == Mode::Shared && before.free,
         }
     }
 
     fn has_later(&self, id: TransactionId, mode: Mode) -> bool {
-        let later = self.claimants.iter().rev().take_while(|claimant| claimant.id > id);
-        later.into_iter().any(|claimant| claimant.mode.conflicts(mode))
+        let later = std::iter::once(&self.first).chain(&self.rest);
+        later.into_iter().any(|claimant| claimant.id > id && claimant.mode.conflicts(mode))
     }
 
     /// Returns whether it is free.
     fn enter(&mut self, id: TransactionId, mode: Mode) -> bool {
-        let index = self.claimants.partition_point(|claimant| claimant.id < id);
+        let index = self.place(id);
         let free = self.is_free(index, mode);
-        self.claimants.insert(index, Claimant { id, mode, free });
+        let claimant = Claimant { id, mode, free };
+        if index == 0 {
+            let second = std::mem::replace(&mut self.first, claimant);
+            self.rest.insert(0, second);
+        } else {
+            self.rest.insert(index - 1, claimant);
+        }
         free
     }
 
-    /// Calls `freed` for each claimant that is free now and was not.
-    fn leave(&mut self, id: TransactionId, mut freed: impl FnMut(TransactionId)) {
-        let mut index = self.claimants.partition_point(|claimant| claimant.id < id);
-        self.claimants.remove(index);
-        while index < self.claimants.len() {
-            let claimant = self.claimants[index];
+    /// Calls `freed` for each claimant that is free now and was not. True if nobody is left.
+    fn leave(&mut self, id: TransactionId, mut freed: impl FnMut(TransactionId)) -> bool {
+        let mut index = self.place(id);
+        if index > 0 {
+            self.rest.remove(index - 1);
+        } else if self.rest.is_empty() {
+            return true;
+        } else {
+            self.first = self.rest.remove(0);
+        }
+        while index <= self.rest.len() {
+            let claimant = *self.at(index);
             if claimant.free || !self.is_free(index, claimant.mode) {
                 break;
             }
-            self.claimants[index].free = true;
+            self.at(index).free = true;
             freed(claimant.id);
             index += 1;
         }
+        false
     }
 }
 
@@ -194,18 +226,12 @@ impl Hasher for Spread {
     }
 }
 
-/// Emptied queues that are kept for the next key.
-const SPARE_MAX: usize = 1024;
-/// Claimants that a kept queue has room for, at most.
-const SPARE_CLAIMANTS_MAX: usize = 16;
-
 /// The claims on one shard.
 pub struct Locks<T> {
     core: CoreId,
     clock: u64,
     queue: BTreeMap<TransactionId, Entry<T>>,
     keys: HashMap<u64, Queue, BuildHasherDefault<Spread>>,
-    spare: Vec<Queue>,
     /// The entries that claim the whole shard.
     whole: BTreeMap<TransactionId, Mode>,
     whole_granted: Granted,
@@ -222,7 +248,6 @@ impl<T> Locks<T> {
             clock: 0,
             queue: BTreeMap::new(),
             keys: HashMap::default(),
-            spare: Vec::new(),
             whole: BTreeMap::new(),
             whole_granted: Granted::default(),
             exclusive: 0,
@@ -359,10 +384,12 @@ impl<T> Locks<T> {
                 let whole = self.whole.range(..id);
                 let before = whole.filter(|(_, m)| claim.conflicts_as_shard(&Claim::Shard(**m)));
                 let before = before.count();
-                let mut enter = |key, mode| {
-                    let place = self.keys.entry(key);
-                    let queue = place.or_insert_with(|| self.spare.pop().unwrap_or_default());
-                    queue.enter(id, mode)
+                let mut enter = |key, mode| match self.keys.entry(key) {
+                    Place::Occupied(mut queue) => queue.get_mut().enter(id, mode),
+                    Place::Vacant(place) => {
+                        place.insert(Queue::new(id, mode));
+                        true
+                    }
                 };
                 before + keys.iter().filter(|(key, mode)| !enter(*key, *mode)).count()
             }
@@ -387,13 +414,8 @@ impl<T> Locks<T> {
                 for (key, mode) in keys {
                     let Place::Occupied(mut place) = self.keys.entry(*key) else { continue };
                     *place.get_mut().granted.count(*mode) -= u32::from(was_granted);
-                    place.get_mut().leave(id, |id| freed.push(id));
-                    if place.get().claimants.is_empty() {
-                        let queue = place.remove();
-                        let is_small = queue.claimants.capacity() <= SPARE_CLAIMANTS_MAX;
-                        if is_small && self.spare.len() < SPARE_MAX {
-                            self.spare.push(queue);
-                        }
+                    if place.get_mut().leave(id, |id| freed.push(id)) {
+                        place.remove();
                     }
                 }
                 let whole = self.whole.range(later);
