@@ -21,7 +21,8 @@ pub enum Mutation {
     RetryForgetsShard,
     /// The work is sent before every shard has granted.
     WorkBeforeGrants,
-    /// A refused coordinator takes a new id each time, larger by one and no more.
+    /// Every transaction claims on all its shards at once, and if refused takes a new id each time,
+    /// larger by one and no more.
     RetryStepsByOne,
     /// Claims on the whole shard and claims on keys do not see each other.
     WholeShardIgnored,
@@ -60,7 +61,7 @@ pub fn took_effect<'a>(_: impl Iterator<Item = &'a [u8]>) {}
 /// The words of commands that take effect together, at a moment still to come.
 #[cfg(not(test))]
 #[derive(Debug, Default)]
-pub struct Witness;
+pub struct Witness {}
 
 #[cfg(not(test))]
 impl Witness {

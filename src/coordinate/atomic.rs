@@ -14,20 +14,20 @@
 use super::shards::Shards;
 use super::transaction::{self, Work};
 use super::{gather, route};
-use crate::base::probe::Witness;
+use crate::base::probe::{Mutation, Witness, mutated};
 use crate::command::spec::Run;
 use crate::shard::locks::{Claim, Mode, TransactionId};
 use crate::shard::message::{Batch, CoreId, Joint, Request, Response, Task};
 
 /// Runs each batch on its core, all at one instant, and returns them answered in the same order.
 /// `witness` knows the commands as the client sent them.
-#[expect(clippy::vec_box, reason = "each box is used again for another batch")]
 pub async fn run(
     shards: &Shards,
     mut parts: Vec<(CoreId, Box<Batch>)>,
     witness: Witness,
 ) -> Vec<Box<Batch>> {
-    if parts.len() != 2 || parts.iter().all(|(core, _)| *core != shards.me()) {
+    let is_joint = parts.len() == 2 && parts.iter().any(|(core, _)| *core == shards.me());
+    if !is_joint || mutated(Mutation::RetryStepsByOne) {
         return run_many(shards, parts, &witness).await;
     }
     let swapped = parts[0].0 > parts[1].0;

@@ -180,7 +180,6 @@ impl Wave {
     }
 }
 
-#[expect(clippy::vec_box, reason = "each box is used again for another batch")]
 async fn run_single(shards: &Shards, batches: Vec<(CoreId, Box<Batch>)>) -> Vec<Box<Batch>> {
     let ask = |(core, batch)| shards.ask(core, Request::Run(batch));
     let hops: Vec<Hop<'_>> = batches.into_iter().map(ask).collect();
