@@ -30,7 +30,8 @@ pub struct Held<'s> {
 }
 
 /// Claims what `part` says on each of `cores`, and waits until all of it is held; then the commands
-/// that `witness` knows take effect. Returns what each shard answered to the task that came with the claim.
+/// that `witness` knows take effect. Returns what each shard answered to the task that came with
+/// the claim.
 ///
 /// `part` is called again for each attempt, with indices into `cores`.
 pub async fn hold<'s>(

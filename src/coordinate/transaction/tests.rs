@@ -73,8 +73,8 @@ fn command(name: &[u8]) -> &'static Command {
     }
 }
 
-/// Runs a command from core `from`; after `stages` deliveries its coordinator is dropped. Returns the
-/// reply if there is one.
+/// Runs a command from core `from`; after `stages` deliveries its coordinator is dropped. Returns
+/// the reply if there is one.
 fn run_from(cores: &[Rc<Core>; 2], from: usize, words: &[&str], stages: usize) -> Option<String> {
     let (whole, mut out) = (batch(words), Out::new(Protocol::Resp2));
     let mut done = false;
