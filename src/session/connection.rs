@@ -5,8 +5,8 @@
 //! when the input is used up; replies keep the order of the requests.
 //!
 //! Invariant: replies leave in request order, and commands of one connection run in request order
-//! as far as anybody can tell: whatever needs several cores and cannot be part of a wave, or changes
-//! the state of the connection, waits until the wave before it is answered.
+//! as far as anybody can tell: whatever needs several cores and cannot be part of a wave, or
+//! changes the state of the connection, waits until the wave before it is answered.
 
 use std::rc::Rc;
 

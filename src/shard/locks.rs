@@ -307,8 +307,8 @@ impl<T> Locks<T> {
         Scheduled::Granted(task)
     }
 
-    /// True if nobody claims any of these keys, in whatever mode, and nobody the whole shard: then a
-    /// claim of `id` that is granted and dropped at once need not be entered.
+    /// True if nobody claims any of these keys, in whatever mode, and nobody the whole shard: then
+    /// a claim of `id` that is granted and dropped at once need not be entered.
     pub fn is_unclaimed(&mut self, id: TransactionId, claim: &Claim) -> bool {
         self.observe(id.clock);
         match claim {
