@@ -24,6 +24,8 @@ pub const UNSENT_REPORT: usize = 64 * 1024;
 pub const BIG_RECEIVE_STEP: usize = 256 * 1024;
 /// Capacity above which an emptied buffer is freed instead of kept for the next use.
 pub const KEPT_BUFFER_MAX: usize = 64 * 1024;
+/// Keys that the commands of one connection claim together, unless a single command has more.
+pub const WAVE_KEYS: usize = 512;
 /// Messages from one core to another that are published and not yet taken.
 pub const MESH_QUEUE: usize = 1024;
 /// Cores of one process: SCAN's cursor has ten bits for them.

@@ -21,7 +21,8 @@ pub enum Mutation {
     RetryForgetsShard,
     /// The work is sent before every shard has granted.
     WorkBeforeGrants,
-    /// A refused coordinator takes a new id each time, larger by one and no more.
+    /// Every transaction claims on all its shards at once, and if refused takes a new id each time,
+    /// larger by one and no more.
     RetryStepsByOne,
     /// Claims on the whole shard and claims on keys do not see each other.
     WholeShardIgnored,
@@ -29,6 +30,12 @@ pub enum Mutation {
     GrantLost,
     /// The answer to a question that was given up is taken for that to a later one.
     LateAnswer,
+    /// The last shard runs its part of a transaction without a look at its claims.
+    ConclusionUnclaimed,
+    /// The first core of a joint transaction drops its claim when it sends it on.
+    FirstClaimDropped,
+    /// The first core runs its part though the last has refused.
+    RefusalIgnored,
     /// A wave's replies are written twice.
     ReplyDoubled,
     /// The mesh: messages of one batch arrive in another order.
@@ -51,8 +58,24 @@ pub const fn mutated(_: Mutation) -> bool {
 #[inline(always)]
 pub fn took_effect<'a>(_: impl Iterator<Item = &'a [u8]>) {}
 
+/// The words of commands that take effect together, at a moment still to come.
+#[cfg(not(test))]
+#[derive(Debug, Default)]
+pub struct Witness {}
+
+#[cfg(not(test))]
+impl Witness {
+    /// One more command.
+    #[inline(always)]
+    pub fn note<'a>(&mut self, _: impl Iterator<Item = &'a [u8]>) {}
+
+    /// The moment is now.
+    #[inline(always)]
+    pub fn took_effect(&self) {}
+}
+
 #[cfg(test)]
-pub use in_tests::{Effect, mutated, set_mutation, take_effects, took_effect};
+pub use in_tests::{Effect, Witness, mutated, set_mutation, take_effects, took_effect};
 
 #[cfg(test)]
 mod in_tests {
@@ -81,6 +104,22 @@ mod in_tests {
     /// A command takes effect now; its words are the client's.
     pub fn took_effect<'a>(words: impl Iterator<Item = &'a [u8]>) {
         EFFECTS.with_borrow_mut(|effects| effects.push(words.map(<[u8]>::to_vec).collect()));
+    }
+
+    /// The words of commands that take effect together, at a moment still to come.
+    #[derive(Debug, Default)]
+    pub struct Witness(Vec<Effect>);
+
+    impl Witness {
+        /// One more command.
+        pub fn note<'a>(&mut self, words: impl Iterator<Item = &'a [u8]>) {
+            self.0.push(words.map(<[u8]>::to_vec).collect());
+        }
+
+        /// The moment is now.
+        pub fn took_effect(&self) {
+            EFFECTS.with_borrow_mut(|effects| effects.extend_from_slice(&self.0));
+        }
     }
 
     /// What took effect on this thread since the last call, in order.

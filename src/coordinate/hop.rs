@@ -108,6 +108,11 @@ impl Hops {
         }
     }
 
+    /// Sends on a request whose answer, with the ticket of whoever asked first, comes to this core.
+    pub fn forward(&self, to: CoreId, ticket: Ticket, request: Request) {
+        self.stage(to, Message::Request(ticket, request));
+    }
+
     /// Tells another core that a transaction needs its claim there no longer.
     pub fn release(&self, to: CoreId, id: TransactionId) {
         self.stage(to, Message::Release(id));

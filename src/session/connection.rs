@@ -5,8 +5,8 @@
 //! when the input is used up; replies keep the order of the requests.
 //!
 //! Invariant: replies leave in request order, and commands of one connection run in request order
-//! as far as anybody can tell: whatever needs several cores, or changes the state of the
-//! connection, waits until the wave before it is answered.
+//! as far as anybody can tell: whatever needs several cores and cannot be part of a wave, or
+//! changes the state of the connection, waits until the wave before it is answered.
 
 use std::rc::Rc;
 
@@ -144,7 +144,10 @@ impl Session {
                 }
             }
             Step::Paused => self.wait_paused().await,
-            Step::Yield => yield_now(&self.core).await,
+            Step::Yield => {
+                self.finish_wave().await;
+                yield_now(&self.core).await;
+            }
             Step::Read => {
                 self.finish_wave().await;
                 self.link.flush();
@@ -214,9 +217,9 @@ impl Session {
     async fn finish_wave(&mut self) {
         let Some(wave) = self.wave.take() else { return };
         let answered = wave.answer(&self.core.shards).await;
-        answered.write(&mut self.link.output());
+        answered.write(&self.core, &mut self.link.output());
         if mutated(Mutation::ReplyDoubled) {
-            answered.write(&mut self.link.output());
+            answered.write(&self.core, &mut self.link.output());
         }
         for batch in answered.batches {
             self.core.attribute_batch(&batch);

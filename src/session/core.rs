@@ -22,13 +22,16 @@ use crate::base::time::Millis;
 use crate::base::timers::Timers;
 use crate::config::{Apply, Config};
 use crate::coordinate::hop::Hops;
+use crate::coordinate::route::Placed;
 use crate::coordinate::shards::{Asker, Shards};
 use crate::limits;
 use crate::observe::process;
 use crate::resp::error::CmdError;
 use crate::resp::parse::Span;
 use crate::shard::digest;
-use crate::shard::message::{Batch, ClientFilter, CoreId, Message, Request, Response, Settings};
+use crate::shard::message::{
+    Batch, Call, ClientFilter, CoreId, Message, Request, Response, Settings,
+};
 use crate::shard::stats::{CommandStats, CoreStats, KeyspaceStats};
 use crate::store::db::{Db, Tuning};
 use crate::store::evict::Policy;
@@ -155,6 +158,8 @@ pub struct Core {
     next_client: Cell<u64>,
     next_expire: Cell<usize>,
     pub(super) scratch: RefCell<Scratch>,
+    /// The keys of the command being routed.
+    pub(super) placed: Cell<Vec<Placed>>,
     #[expect(clippy::vec_box, reason = "each box is used again for another batch")]
     batches: RefCell<Vec<Box<Batch>>>,
     /// Deadlines of sessions.
@@ -274,6 +279,7 @@ impl Core {
             next_client: Cell::new(0),
             next_expire: Cell::new(0),
             scratch: RefCell::default(),
+            placed: Cell::default(),
             batches: RefCell::default(),
         };
         core.reset_stats();
@@ -370,11 +376,15 @@ impl Core {
 
     /// Books the calls of a batch that another core ran, and their errors.
     pub(super) fn attribute_batch(&self, batch: &Batch) {
-        let each = batch.spent_ns / batch.calls.len().max(1) as u64;
+        let each = batch.spent_ns_each();
         let mut calls = batch.calls.as_slice();
         while let Some(first) = calls.first() {
-            let same = calls.iter().take_while(|call| call.statistics == first.statistics).count();
-            self.book(first.statistics, same as u64, each * same as u64);
+            let key = |call: &Call| (call.statistics, call.is_share());
+            let same = calls.iter().take_while(|call| key(call) == key(first)).count();
+            // A share is booked with its command, where the shares come together.
+            if !first.is_share() {
+                self.book(first.statistics, same as u64, each * same as u64);
+            }
             calls = &calls[same..];
         }
         for (id, error) in &batch.failed {
@@ -382,7 +392,8 @@ impl Core {
         }
     }
 
-    fn book(&self, id: u16, calls: u64, spent: u64) {
+    /// Books `calls` calls of the row `id` that took so many nanoseconds together.
+    pub(super) fn book(&self, id: u16, calls: u64, spent: u64) {
         add(&self.sessions.requests, calls);
         let stats = &mut self.sessions.commands.borrow_mut()[id as usize];
         stats.calls += calls;
@@ -465,7 +476,7 @@ impl Core {
     pub fn receive(&self, from: CoreId, message: Message) {
         match message {
             Message::Response(ticket, response) => {
-                self.shards.hops.arrived(ticket, response);
+                self.shards.arrived(ticket, response);
             }
             Message::Release(id) => self.shards.release(id),
             Message::Request(ticket, request) => self.serve(Asker { core: from, ticket }, request),
@@ -475,9 +486,12 @@ impl Core {
     fn serve(&self, asker: Asker, request: Request) {
         add(&self.sessions.hops_in, 1);
         match request {
-            Request::Run(_) | Request::Schedule(_) | Request::Execute(..) | Request::Commit(..) => {
-                self.shards.serve(asker, request)
-            }
+            Request::Run(_)
+            | Request::Schedule(_)
+            | Request::Execute(..)
+            | Request::Join(_)
+            | Request::Conclude(_)
+            | Request::Commit(..) => self.shards.serve(asker, request),
             other => {
                 let response = self.serve_host(other);
                 self.shards.hops.answer(asker.core, asker.ticket, response);
@@ -515,7 +529,12 @@ impl Core {
                 self.stopping.set(true);
                 Response::Done
             }
-            Request::Run(_) | Request::Schedule(_) | Request::Execute(..) | Request::Commit(..) => {
+            Request::Run(_)
+            | Request::Schedule(_)
+            | Request::Execute(..)
+            | Request::Join(_)
+            | Request::Conclude(_)
+            | Request::Commit(..) => {
                 unreachable!("keyspace requests are served above")
             }
         }

@@ -156,14 +156,27 @@ impl Sim {
             wakes: Vec::new(),
             random,
         };
-        let keys = 2 + sim.random.below(5);
+        let habits = (2 + sim.random.below(5), sim.draw_kinds());
         for number in 0..2 + sim.random.below(5) as usize {
-            sim.connect(number, keys);
+            sim.connect(number, habits);
         }
         sim
     }
 
-    fn connect(&mut self, number: usize, keys: u64) {
+    /// The kinds of commands of this run: all, or only a few, because what one kind hides another
+    /// may show (Groce and others, "Swarm Testing", 2012).
+    fn draw_kinds(&mut self) -> u64 {
+        match self.random.below(8) {
+            0..4 => return u64::MAX,
+            4 => return client::TWO_PHASE,
+            _ => {}
+        }
+        let one = 1 << self.random.below(client::KINDS);
+        (0..self.random.below(4))
+            .fold(one, |kinds, _| kinds | 1 << self.random.below(client::KINDS))
+    }
+
+    fn connect(&mut self, number: usize, habits: (u64, u64)) {
         let at = self.random.below(self.stations.len() as u64) as usize;
         let station = &mut self.stations[at];
         let link = Rc::new(Link::new(number as u32, Rc::clone(&station.core.doorbell)));
@@ -183,7 +196,7 @@ impl Sim {
             link: Rc::clone(&link),
         });
         station.awake = true;
-        self.customers.push(Customer::new(number, at, link, keys, self.random.fork()));
+        self.customers.push(Customer::new(number, at, link, habits, self.random.fork()));
     }
 
     /// Goes on until nothing more happens.

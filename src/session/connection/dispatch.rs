@@ -8,8 +8,8 @@ use std::rc::Rc;
 
 use super::{Dispatched, NO_COMMAND, NOBODY, Session, Step};
 use crate::base::probe::took_effect;
-use crate::command::spec::Command;
-use crate::coordinate::route::{self, Route};
+use crate::command::spec::{Command, Fold, Run};
+use crate::coordinate::route::{self, Placed, Route};
 use crate::resp::args::Args;
 use crate::resp::error::CmdError;
 use crate::resp::out::Out;
@@ -79,8 +79,20 @@ impl Session {
         parsed: &Parsed,
         args: &Args<'_>,
     ) -> Dispatched {
-        let route = self.route(core, command, parsed, args);
+        let mut keys = core.placed.take();
+        let route = self.route(core, command, parsed, args, &mut keys);
+        let scattered = match command.run {
+            Run::Scatter(_, fold) if route == Route::Many => self.scatter(entry, fold, args, &keys),
+            _ => None,
+        };
+        core.placed.set(keys);
+        if let Some(dispatched) = scattered {
+            return dispatched;
+        }
         if matches!(route, Route::Many | Route::Every) && self.wave.is_some() {
+            return Dispatched::Stopped(Step::Wave);
+        }
+        if self.wave.as_ref().is_some_and(|wave| wave.is_full(1)) {
             return Dispatched::Stopped(Step::Wave);
         }
         self.client.last_command.set(entry.name);
@@ -117,11 +129,53 @@ impl Session {
         Ok(entry)
     }
 
-    fn route(&self, core: &Core, command: &Command, parsed: &Parsed, args: &Args<'_>) -> Route {
+    /// Where a command goes; `keys` becomes the keys of one that may be scattered.
+    fn route(
+        &self,
+        core: &Core,
+        command: &Command,
+        parsed: &Parsed,
+        args: &Args<'_>,
+        keys: &mut Vec<Placed>,
+    ) -> Route {
         if parsed.owner != NOBODY {
             return Route::One(parsed.owner);
         }
-        route::route(core.shards.layout, core.me(), command, args)
+        let layout = core.shards.layout;
+        if !matches!(command.run, Run::Scatter(..)) || layout.cores() == 1 {
+            return route::route(layout, core.me(), command, args);
+        }
+        keys.clear();
+        route::for_each_placed(layout, command, args, |key| keys.push(key));
+        match keys.split_first() {
+            None => Route::Here,
+            Some((first, rest)) if rest.iter().all(|key| key.core == first.core) => {
+                Route::One(first.core)
+            }
+            Some(_) => Route::Many,
+        }
+    }
+
+    /// Adds a command with keys on several cores to the wave, which becomes a transaction.
+    fn scatter(
+        &mut self,
+        entry: &'static Entry,
+        fold: Fold,
+        args: &Args<'_>,
+        keys: &[Placed],
+    ) -> Option<Dispatched> {
+        let Row::Data(command) = entry.row else { return None };
+        if self.wave.as_ref().is_some_and(|wave| wave.is_full(keys.len())) {
+            return Some(Dispatched::Stopped(Step::Wave));
+        }
+        self.client.last_command.set(entry.name);
+        let muted = self.mute();
+        let (core, conditions) = (&self.core, self.client.conditions());
+        let wave =
+            self.wave.get_or_insert_with(|| Box::new(Wave::new(conditions, core.identity.cores)));
+        let fresh = |conditions| core.take_batch(conditions);
+        wave.scatter((command, entry.id), fold, args, keys, muted, fresh);
+        Some(Dispatched::Elsewhere)
     }
 
     /// An own copy of a command, for what outlives the input.
@@ -159,9 +213,10 @@ impl Session {
         let Row::Data(command) = entry.row else { return };
         let muted = self.mute();
         let (core, conditions) = (&self.core, self.client.conditions());
-        let wave = self.wave.get_or_insert_with(|| Box::new(Wave::new(conditions)));
+        let wave =
+            self.wave.get_or_insert_with(|| Box::new(Wave::new(conditions, core.identity.cores)));
         let key = if hash == 0 { (0, 0) } else { (command.single_key, hash) };
-        let fresh = || core.take_batch(conditions);
+        let fresh = |conditions| core.take_batch(conditions);
         wave.push(owner, (command, entry.id), args, key, muted, fresh);
     }
 

@@ -17,6 +17,7 @@ use crate::resp::parse::{Parsed as Outcome, Place, Span};
 use crate::session::client::ReplyMode;
 use crate::session::core::{Core, Parsed, Scratch};
 use crate::session::table::Row;
+use crate::session::wave::Wave;
 use crate::shard::execute;
 
 impl Session {
@@ -162,6 +163,11 @@ impl Session {
                 (index, count) = (index + ran, count + ran as u64);
                 continue;
             }
+            let (taken, here) = self.run_with_wave(&core, input, scratch, index, run);
+            if taken > 0 {
+                (index, count) = (index + taken, count + here);
+                continue;
+            }
             let (spans, start) = (parsed.spans, parsed.start as usize);
             let next = scratch.group.get(index + 1).map_or(end, |next| next.start as usize);
             self.client.query_bytes.set(next - start);
@@ -244,6 +250,54 @@ impl Session {
         ran
     }
 
+    /// The fast path of commands that travel, and of those behind them: those from `index` on that
+    /// call row `id` and have one key join the wave, or run if the key is of this core. Returns how
+    /// many it took, and how many of them ran.
+    fn run_with_wave(
+        &mut self,
+        core: &Core,
+        input: &[u8],
+        scratch: &Scratch,
+        index: usize,
+        id: u16,
+    ) -> (usize, u64) {
+        let (me, conditions) = (core.me(), self.client.conditions());
+        let owner = scratch.group[index].owner;
+        if owner == NOBODY || (owner == me && self.wave.is_none()) || !self.is_unhindered() {
+            return (0, 0);
+        }
+        let entry = &core.table.entries[id as usize];
+        let Row::Data(command) = entry.row else { return (0, 0) };
+        let wave =
+            self.wave.get_or_insert_with(|| Box::new(Wave::new(conditions, core.identity.cores)));
+        let runs_here = core.shards.is_idle() && !wave.concerns(me);
+        let (mut taken, mut here) = (0, 0);
+        for parsed in &scratch.group[index..] {
+            let is_ours = parsed.owner == me;
+            if parsed.id != id || parsed.owner == NOBODY || (is_ours && !runs_here) {
+                break;
+            }
+            let spans = &scratch.spans[parsed.spans.0 as usize..parsed.spans.1 as usize];
+            let args = Args::new(&input[parsed.start as usize..], spans, &self.external)
+                .with_hash(command.single_key as usize, parsed.hash);
+            if is_ours {
+                let mut db = core.shards.db.borrow_mut();
+                execute::enter(&mut db, conditions);
+                took_effect(args.from(0));
+                if let Err(error) = execute::execute(&mut db, command, &args, &mut wave.local) {
+                    core.count_failure(id, &error);
+                }
+                here += 1;
+            } else {
+                let (key, fresh) = ((command.single_key, parsed.hash), |c| core.take_batch(c));
+                wave.push(parsed.owner, (command, id), &args, key, false, fresh);
+            }
+            taken += 1;
+        }
+        self.client.last_command.set(entry.name);
+        (taken, here)
+    }
+
     /// True if no gate, pause, claim, reply mode or wave stands between this client and its
     /// commands.
     #[inline]
@@ -252,6 +306,16 @@ impl Session {
             && self.core.shards.is_idle()
             && self.client.authenticated.get()
             && self.client.reply.get() == ReplyMode::On
+            && !self.core.is_special()
+    }
+
+    /// True if no gate, pause, redirection or reply mode stands between this client and its
+    /// commands, and the wave takes more.
+    fn is_unhindered(&self) -> bool {
+        !self.wave.as_ref().is_some_and(|wave| wave.is_full(1))
+            && self.client.authenticated.get()
+            && self.client.reply.get() == ReplyMode::On
+            && !self.client.through_core_port
             && !self.core.is_special()
     }
 }

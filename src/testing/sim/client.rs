@@ -16,6 +16,11 @@ const COMMANDS_MAX: u64 = 16;
 /// Commands of one client without a reply, at most.
 const PIPELINE_MAX: usize = 6;
 
+/// Kinds of commands, the frequent ones several times.
+pub const KINDS: u64 = 40;
+/// The kinds that claim on all their cores at once: MSETNX, RENAME and COPY.
+pub const TWO_PHASE: u64 = 0b11 << 26 | 0b1111 << 31;
+
 /// Keys that lie far apart, so that few cores hold two of them.
 const KEYS: &[&str] = &["a", "b", "c", "d", "e", "f"];
 
@@ -26,6 +31,8 @@ pub struct Customer {
     pub link: Rc<Link>,
     random: Prng,
     keys: u64,
+    /// One bit for each kind of command that it may send; at least one is set.
+    allowed: u64,
     database: usize,
     /// Commands still to be thought of.
     left: u64,
@@ -39,13 +46,19 @@ pub struct Customer {
 
 impl Customer {
     /// A client at the other end of `link`, which the core `station` serves.
-    pub fn new(number: usize, station: usize, link: Rc<Link>, keys: u64, random: Prng) -> Customer {
-        let mut random = random;
+    pub fn new(
+        number: usize,
+        station: usize,
+        link: Rc<Link>,
+        (keys, allowed): (u64, u64),
+        mut random: Prng,
+    ) -> Customer {
         Customer {
             number,
             station,
             link,
             keys: keys.min(KEYS.len() as u64),
+            allowed,
             database: 0,
             left: 1 + random.below(COMMANDS_MAX),
             unsent: VecDeque::new(),
@@ -136,7 +149,7 @@ impl Customer {
 
     fn command(&mut self) -> Vec<String> {
         let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
-        match self.random.below(40) {
+        match self.kind() {
             0..7 => words(&["SET", &self.key(), &self.value()]),
             7..14 => words(&["GET", &self.key()]),
             14..18 => words(&["INCR", &self.key()]),
@@ -154,6 +167,16 @@ impl Customer {
             _ => {
                 self.database = self.random.below(2) as usize;
                 words(&["SELECT", &self.database.to_string()])
+            }
+        }
+    }
+
+    /// A kind of command that this run allows.
+    fn kind(&mut self) -> u64 {
+        loop {
+            let kind = self.random.below(KINDS);
+            if self.allowed >> kind & 1 == 1 {
+                return kind;
             }
         }
     }
