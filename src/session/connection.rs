@@ -17,6 +17,7 @@ use super::core::{Core, Parsed, Scratch, add};
 use super::gates;
 use super::link::Link;
 use super::table::{Entry, HostRun, LaterFuture, Row};
+use super::traffic::Traffic;
 use super::wave::Wave;
 use super::{output, redirect, refusal};
 use crate::base::probe::{Mutation, mutated, took_effect};
@@ -66,20 +67,32 @@ enum Dispatched {
     Stopped(Step),
 }
 
+/// How a session ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Served {
+    /// The connection is closed, or will be when its output is sent.
+    ToTheEnd,
+    /// Another core serves it from now on.
+    Elsewhere,
+}
+
 /// The working state of one connection.
 pub struct Session {
     pub core: Rc<Core>,
     pub client: Rc<Client>,
-    link: Rc<Link>,
-    parser: Parser,
+    pub(super) link: Rc<Link>,
+    pub(super) parser: Parser,
     /// The beginning of a command whose rest has not arrived.
-    carry: Vec<u8>,
+    pub(super) carry: Vec<u8>,
     /// Large arguments of that command, received into buffers of their own.
-    external: Vec<Bytes>,
+    pub(super) external: Vec<Bytes>,
     /// True if `carry` may hold a whole command though nothing more has arrived: its large
     /// argument is complete.
     resumes: bool,
-    wave: Option<Box<Wave>>,
+    pub(super) wave: Option<Box<Wave>>,
+    pub(super) traffic: Traffic,
+    /// The connection is on its way to another core, and no longer this session's.
+    pub(super) moved: bool,
     /// Version of the settings that the parser works by.
     tuned: u64,
     /// Set by a handler that wants the connection closed after its reply.
@@ -99,6 +112,8 @@ impl Session {
             external: Vec::new(),
             resumes: false,
             wave: None,
+            traffic: Traffic::new(0, 0, 0),
+            moved: false,
             tuned: 0,
             closing: false,
         };
@@ -117,11 +132,15 @@ impl Session {
         });
     }
 
-    /// Serves the connection until it ends.
-    pub async fn serve(mut self) {
+    /// Serves the connection until it ends here.
+    pub async fn serve(mut self) -> Served {
         while self.turn().await {}
+        if self.moved {
+            return Served::Elsewhere;
+        }
         self.core.remove_client(&self.client);
         self.link.close();
+        Served::ToTheEnd
     }
 
     /// Works until there is nothing to do, then waits for what is missing. False at the end.
@@ -147,9 +166,13 @@ impl Session {
             Step::Paused => self.wait_paused().await,
             Step::Yield => yield_now(&self.core).await,
             Step::Read => {
+                let went_away = self.wave.is_some();
                 self.finish_wave().await;
                 self.link.flush();
-                if !self.check_output().await || !self.link.readable().await {
+                if !self.check_output().await
+                    || (went_away && self.follow_traffic().await)
+                    || !self.link.readable().await
+                {
                     return false;
                 }
             }
@@ -588,6 +611,7 @@ impl Session {
         let key = if hash == 0 { (0, 0) } else { (command.single_key, hash) };
         let fresh = || core.take_batch(conditions);
         wave.push(owner, (command, entry.id), args, key, muted, fresh);
+        self.traffic.sent(owner);
     }
 
     fn run_host(

@@ -12,6 +12,7 @@ use hdrhistogram::Histogram;
 
 use super::client::Client;
 use super::dial::Dialer;
+use super::handover::Moves;
 use super::host;
 use super::link::{Doorbell, Link};
 use super::table::{Entry, Table, table};
@@ -139,6 +140,8 @@ pub struct Core {
     /// Where work goes that would block the core; without one it runs in place.
     pub offload: OnceCell<Box<dyn Offload>>,
     pub clients: RefCell<BTreeMap<u64, Rc<Client>>>,
+    /// Connections given to other cores and taken from them.
+    pub moves: Moves,
     pub doorbell: Rc<Doorbell>,
     pub clock: Rc<dyn Clock>,
     now: Cell<Millis>,
@@ -175,6 +178,7 @@ struct Tuned {
     samples: usize,
     query_buffer_max: usize,
     spin_ns: u64,
+    move_connections: bool,
     output: OutputLimit,
 }
 
@@ -193,6 +197,7 @@ fn tuned(config: &Config) -> Tuned {
         policy: policy(config),
         samples: config.maxmemory_samples as usize,
         spin_ns: u64::from(config.spin_us) * 1000,
+        move_connections: config.move_connections,
         query_buffer_max: config.client_query_buffer_limit as usize,
         output: OutputLimit {
             hard: normal.hard_bytes,
@@ -247,7 +252,8 @@ impl Core {
         );
         let table = table();
         let clock: Rc<dyn Clock> = clock.into();
-        let hops = Hops::new(me, identity.cores);
+        let cores = identity.cores;
+        let hops = Hops::new(me, cores);
         let core = Core {
             shards: Shards::new(db, hops, layout, Rc::clone(&clock)),
             table,
@@ -261,6 +267,7 @@ impl Core {
             on_change: OnceCell::new(),
             offload: OnceCell::new(),
             clients: RefCell::default(),
+            moves: Moves::new(cores),
             doorbell: Rc::default(),
             clock,
             now: Cell::new(0),
@@ -344,6 +351,11 @@ impl Core {
     /// How long to look for work before sleeping, in nanoseconds.
     pub fn spin_ns(&self) -> u64 {
         self.tuned.get().spin_ns
+    }
+
+    /// `move-connections`.
+    pub(super) fn moves_connections(&self) -> bool {
+        self.tuned.get().move_connections
     }
 
     /// `client-query-buffer-limit`.
@@ -468,6 +480,7 @@ impl Core {
                 self.shards.hops.arrived(ticket, response);
             }
             Message::Release(id) => self.shards.release(id),
+            Message::Handover(connection) => self.moves.arrived(from, connection),
             Message::Request(ticket, request) => self.serve(Asker { core: from, ticket }, request),
         }
     }
@@ -488,8 +501,10 @@ impl Core {
     /// What concerns the server rather than the keyspace; also called for the core's own share.
     pub fn serve_host(&self, request: Request) -> Response {
         match request {
-            Request::Clients(filter) => Response::Clients(self.client_lines(&filter)),
-            Request::Kill(filter) => Response::Count(self.kill(&filter)),
+            Request::Clients(filter) => {
+                Response::Clients(self.client_lines(&filter), self.moves.crossings())
+            }
+            Request::Kill(filter) => Response::Killed(self.kill(&filter), self.moves.crossings()),
             Request::Pause { until, writes_only } => {
                 self.set_pause(until, writes_only);
                 Response::Done
@@ -527,13 +542,16 @@ impl Core {
         matching.map(|client| client.line(self.now())).collect()
     }
 
-    /// Closes the matching clients; returns how many.
+    /// Closes the matching clients; returns how many. One that is being closed is not counted
+    /// again.
     fn kill(&self, filter: &ClientFilter) -> u64 {
         let clients = self.clients.borrow();
         let mut count = 0;
         for client in clients.values().filter(|client| client.matches(filter, self.now())) {
-            client.link.kill();
-            count += 1;
+            if !client.link.was_killed() {
+                client.link.kill();
+                count += 1;
+            }
         }
         count
     }
