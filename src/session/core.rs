@@ -12,9 +12,9 @@ use hdrhistogram::Histogram;
 
 use super::client::Client;
 use super::dial::Dialer;
-use super::handover::Moves;
 use super::host;
 use super::link::{Doorbell, Link};
+use super::moves::Moves;
 use super::table::{Entry, Table, table};
 use crate::base::alloc;
 use crate::base::layout::Layout;

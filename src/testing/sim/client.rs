@@ -9,7 +9,7 @@ use std::rc::Rc;
 use super::history::History;
 use crate::base::prng::Prng;
 use crate::base::seams::Chunk;
-use crate::session::link::Link;
+use crate::session::link::{Departure, Link};
 
 /// Commands a client sends in all, at most.
 const COMMANDS_MAX: u64 = 16;
@@ -22,6 +22,8 @@ const KEYS: &[&str] = &["a", "b", "c", "d", "e", "f"];
 /// One client with its connection.
 pub struct Customer {
     pub number: usize,
+    /// The client's id on the server.
+    pub id: u64,
     pub station: usize,
     pub link: Rc<Link>,
     random: Prng,
@@ -35,14 +37,23 @@ pub struct Customer {
     open: VecDeque<usize>,
     received: Vec<u8>,
     gone: bool,
+    /// Its connection is between two cores.
+    travels: bool,
 }
 
 impl Customer {
     /// A client at the other end of `link`, which the core `station` serves.
-    pub fn new(number: usize, station: usize, link: Rc<Link>, keys: u64, random: Prng) -> Customer {
+    pub fn new(
+        (number, id): (usize, u64),
+        station: usize,
+        link: Rc<Link>,
+        keys: u64,
+        random: Prng,
+    ) -> Customer {
         let mut random = random;
         Customer {
             number,
+            id,
             station,
             link,
             keys: keys.min(KEYS.len() as u64),
@@ -52,6 +63,7 @@ impl Customer {
             open: VecDeque::new(),
             received: Vec::new(),
             gone: false,
+            travels: false,
             random,
         }
     }
@@ -59,12 +71,35 @@ impl Customer {
     /// True if it has something to send or to read.
     pub fn can_act(&self) -> bool {
         let thinks = self.left > 0 && self.open.len() < PIPELINE_MAX;
-        !self.gone && (thinks || !self.unsent.is_empty() || !self.link.output().is_empty())
+        !self.gone
+            && !self.travels
+            && (thinks || !self.unsent.is_empty() || !self.link.output().is_empty())
     }
 
     /// True if it will never be answered, when nothing more happens.
     pub fn is_waiting(&self) -> bool {
         !self.gone && !self.open.is_empty()
+    }
+
+    /// True if its core wants to be rid of the connection.
+    pub fn can_depart(&self) -> bool {
+        !self.gone && !self.travels && self.link.is_leaving()
+    }
+
+    /// Lets go of the socket as a driver would whose kernel has taken a part of the output.
+    pub fn depart(&mut self) {
+        let (bytes, shared) = self.link.output().take();
+        assert!(shared.is_empty(), "values are short");
+        let taken = self.random.below(bytes.len() as u64 + 1) as usize;
+        self.received.extend(&bytes[..taken]);
+        let socket = std::fs::File::open("/dev/null").expect("a descriptor is to be had").into();
+        self.link.depart(Departure { socket, unsent: bytes[taken..].to_vec() });
+        self.travels = true;
+    }
+
+    /// The connection is served by another core.
+    pub fn arrive(&mut self, station: usize, link: Rc<Link>) {
+        (self.station, self.link, self.travels) = (station, link, false);
     }
 
     /// The connection is gone; replies under way are lost.

@@ -1,62 +1,25 @@
-//! Moving a connection to the core that owns nearly all keys it uses.
+//! A connection leaves for the core that owns nearly all keys it uses, and arrives there.
 //!
 //! A session asks to leave when its input is used up and every command is answered. The driver
 //! stops receiving and hands over the socket; what has arrived meanwhile and what the kernel did
 //! not take goes along ([`Handover`]). The new core takes it up where it was left.
 //!
-//! Invariant: a client is in the list of at most one core. While it is in none, a kill or a list
-//! that misses it is known to have done so ([`Crossings::nobody_between`]) and is asked again.
-//! Absent: any reason to move but the keys.
+//! Invariant: from the moment a session gives its connection away it touches nothing of it. Absent:
+//! any reason to move but the keys.
 
-use std::cell::RefCell;
 use std::rc::Rc;
 
-use super::client::Client;
-use super::connection::Session;
-use super::core::Core;
-use super::link::{Departure, Link};
-use super::traffic::Traffic;
+use super::Session;
+use crate::base::probe::{Mutation, mutated};
 use crate::base::seams::Chunk;
 use crate::limits;
 use crate::resp::parse::{Limits, Parser};
-use crate::shard::handover::{Connection, Crossings, Handover};
+use crate::session::client::Client;
+use crate::session::core::Core;
+use crate::session::link::{Departure, Link};
+use crate::session::traffic::Traffic;
+use crate::shard::handover::{Connection, Handover};
 use crate::shard::message::CoreId;
-
-/// The connections that a core has given and taken.
-pub struct Moves {
-    crossings: RefCell<Crossings>,
-    /// They have come and are not served yet.
-    arrivals: RefCell<Vec<(CoreId, Box<Handover>)>>,
-}
-
-impl Moves {
-    /// None yet, among `cores` cores.
-    pub fn new(cores: usize) -> Moves {
-        let crossings = RefCell::new(Crossings::none(cores));
-        Moves { crossings, arrivals: RefCell::default() }
-    }
-
-    /// What has crossed so far.
-    pub fn crossings(&self) -> Crossings {
-        self.crossings.borrow().clone()
-    }
-
-    /// Connections taken from other cores since the start, and given to them.
-    pub fn taken_and_given(&self) -> (u64, u64) {
-        let crossings = self.crossings.borrow();
-        (crossings.taken.iter().sum(), crossings.given.iter().sum())
-    }
-
-    /// Keeps what has come until the driver serves it.
-    pub(super) fn arrived(&self, from: CoreId, connection: Box<Handover>) {
-        self.arrivals.borrow_mut().push((from, connection));
-    }
-
-    /// The connection that came last and is not served yet.
-    pub fn next_arrival(&self) -> Option<(CoreId, Box<Handover>)> {
-        self.arrivals.borrow_mut().pop()
-    }
-}
 
 impl Session {
     /// Moves the connection if its traffic says so; true if it is gone. To be called when every
@@ -86,7 +49,7 @@ impl Session {
         assert!(self.wave.is_none(), "no reply is owed");
         let Departure { socket, mut unsent } = departure;
         unsent.extend(self.link.output().to_vec());
-        let connection = Connection {
+        let mut connection = Connection {
             profile: self.client.profile(),
             parser: std::mem::replace(&mut self.parser, Parser::new(Limits::default())),
             carry: std::mem::take(&mut self.carry),
@@ -95,8 +58,14 @@ impl Session {
             output: unsent,
             moves: self.traffic.moves + 1,
         };
+        if mutated(Mutation::HandoverForgetsInput) {
+            connection.input.clear();
+        }
+        if mutated(Mutation::HandoverForgetsOutput) {
+            connection.output.clear();
+        }
         self.core.remove_client(&self.client);
-        self.core.moves.crossings.borrow_mut().give(to);
+        self.core.moves.give(to);
         self.core.shards.hops.hand_over(to, Box::new(Handover { socket, connection }));
         self.moved = true;
     }
@@ -120,7 +89,7 @@ impl Session {
         link.bytes_out.set(profile.bytes_out);
         let client = Rc::new(Client::resume(core, link, profile, fd));
         core.add_client(Rc::clone(&client));
-        core.moves.crossings.borrow_mut().take(from);
+        core.moves.take(from);
         let traffic = Traffic::new(client.commands.get(), moves, core.now());
         let mut session = Session::new(Rc::clone(core), client);
         session.parser = parser;
