@@ -116,6 +116,7 @@ impl Hops {
 
     /// Gives a connection to another core.
     pub fn hand_over(&self, to: CoreId, connection: Box<Handover>) {
+        assert_ne!(to, self.me, "a core keeps what it has");
         self.stage(to, Message::Handover(connection));
     }
 

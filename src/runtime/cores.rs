@@ -307,6 +307,7 @@ impl Driver {
                 self.timer.deadline = i64::MAX;
             }
             (Some(Op::Event), _) => self.arm_event(),
+            (Some(Op::Wake), _) => add(&self.core.turns.wakes_received, 1),
             _ => {}
         }
     }

@@ -67,6 +67,7 @@ pub struct LoopStats {
     pub turns: Cell<u64>,
     pub sleeps: Cell<u64>,
     pub wakes_sent: Cell<u64>,
+    pub wakes_received: Cell<u64>,
     pub busy_ns: Cell<u64>,
     pub connections_received: Cell<u64>,
     pub connections_rejected: Cell<u64>,
@@ -79,6 +80,8 @@ pub struct LoopStats {
 pub struct SessionStats {
     pub requests: Cell<u64>,
     pub hops_in: Cell<u64>,
+    /// Connections that came from other cores.
+    pub moved: Cell<u64>,
     /// Clients whose command waits for the end of a pause, at this moment.
     pub blocked: Cell<u64>,
     pub panics: Cell<u64>,
@@ -591,6 +594,7 @@ impl Core {
         for counter in [
             &sessions.requests,
             &sessions.hops_in,
+            &sessions.moved,
             &sessions.protocol_errors,
             &sessions.query_buffer_closed,
             &sessions.output_buffer_closed,
@@ -617,6 +621,7 @@ impl Core {
     /// This core's counters.
     pub fn stats(&self) -> CoreStats {
         let (sessions, turns) = (&self.sessions, &self.turns);
+        let (taken, given) = self.moves.taken_and_given();
         let mut stats = CoreStats {
             core: self.me().0,
             cpu: process::current_cpu(),
@@ -629,6 +634,10 @@ impl Core {
             turns: turns.turns.get(),
             sleeps: turns.sleeps.get(),
             wakes_sent: turns.wakes_sent.get(),
+            wakes_received: turns.wakes_received.get(),
+            moved: sessions.moved.get(),
+            taken,
+            given,
             bytes_in: turns.bytes_in.get(),
             bytes_out: turns.bytes_out.get(),
             blocked: sessions.blocked.get(),

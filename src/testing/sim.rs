@@ -295,7 +295,7 @@ impl Sim {
         for customer in &mut self.customers {
             let leaves = customer.station == index && customer.can_depart();
             if leaves && self.random.chance(1, 2) {
-                customer.depart();
+                customer.depart(self.steps, &mut self.history);
             }
         }
     }

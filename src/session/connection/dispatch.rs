@@ -163,7 +163,10 @@ impl Session {
         let key = if hash == 0 { (0, 0) } else { (command.single_key, hash) };
         let fresh = || core.take_batch(conditions);
         wave.push(owner, (command, entry.id), args, key, muted, fresh);
-        self.traffic.sent(owner);
+        // A command of this core's own may travel too, behind others that wait for a claim.
+        if owner != core.me() {
+            self.traffic.sent(owner);
+        }
     }
 
     fn run_host(

@@ -15,7 +15,7 @@ use crate::base::seams::Chunk;
 use crate::limits;
 use crate::resp::parse::{Limits, Parser};
 use crate::session::client::Client;
-use crate::session::core::Core;
+use crate::session::core::{Core, add};
 use crate::session::link::{Departure, Link};
 use crate::session::traffic::Traffic;
 use crate::shard::handover::{Connection, Handover};
@@ -83,6 +83,7 @@ impl Session {
         if !input.is_empty() {
             link.received(Chunk::owned(input));
         }
+        link.output().set_protocol(profile.protocol);
         link.output().raw(&output);
         link.flush();
         link.bytes_in.set(profile.bytes_in);
@@ -90,6 +91,7 @@ impl Session {
         let client = Rc::new(Client::resume(core, link, profile, fd));
         core.add_client(Rc::clone(&client));
         core.moves.take(from);
+        add(&core.sessions.moved, 1);
         let traffic = Traffic::new(client.commands.get(), moves, core.now());
         let mut session = Session::new(Rc::clone(core), client);
         session.parser = parser;

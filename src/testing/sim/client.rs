@@ -87,11 +87,12 @@ impl Customer {
     }
 
     /// Lets go of the socket as a driver would whose kernel has taken a part of the output.
-    pub fn depart(&mut self) {
+    pub fn depart(&mut self, now: u64, history: &mut History) {
         let (bytes, shared) = self.link.output().take();
         assert!(shared.is_empty(), "values are short");
         let taken = self.random.below(bytes.len() as u64 + 1) as usize;
         self.received.extend(&bytes[..taken]);
+        self.understand(now, history);
         let socket = std::fs::File::open("/dev/null").expect("a descriptor is to be had").into();
         self.link.depart(Departure { socket, unsent: bytes[taken..].to_vec() });
         self.travels = true;
@@ -202,6 +203,11 @@ impl Customer {
         self.link.heard();
         assert!(shared.is_empty(), "values are short");
         self.received.extend(bytes);
+        self.understand(now, history);
+    }
+
+    /// Takes the whole replies out of what was received.
+    fn understand(&mut self, now: u64, history: &mut History) {
         while let Some(end) = reply_end(&self.received, 0) {
             let reply: Vec<u8> = self.received.drain(..end).collect();
             let reply = String::from_utf8_lossy(&reply).into_owned();
