@@ -96,7 +96,6 @@ fn random_keys_and_a_switch_keep_connections_where_they_are() {
     for (arguments, fixed) in [("", false), ("--move-connections no", true)] {
         let server = start(arguments);
         let mut random = Random::new(3);
-        eventually("nobody else is left", || seen_by(&mut killer, "connected_clients") == 1);
         let mut clients: Vec<Client> = (0..4).map(|_| server.connect()).collect();
         for client in &mut clients {
             let mut key =
@@ -207,6 +206,7 @@ fn a_connection_is_killed_while_it_moves() {
     let mut killer = server.connect();
     let bytes = encode(&["INCR", KEYS[0]]).repeat(20);
     for round in 0..40 {
+        eventually("nobody else is left", || seen_by(&mut killer, "connected_clients") == 1);
         let mut clients: Vec<Client> = (0..4).map(|_| server.connect()).collect();
         for client in &mut clients {
             client.run(&format!("CLIENT SETNAME victim{round}"));
