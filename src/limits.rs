@@ -4,6 +4,8 @@
 pub const RECEIVE_BUFFER_SIZE: usize = 16 * 1024;
 /// Receive buffers per core: what all connections of a core may have received and not consumed.
 pub const RECEIVE_BUFFERS: u16 = 512;
+/// Sockets per core that are registered with its ring; later ones are named by descriptor.
+pub const DIRECT_SOCKETS: u32 = 16 * 1024;
 /// Unconsumed input of one connection above which the driver stops receiving from it.
 pub const INPUT_PAUSE: usize = 4 * RECEIVE_BUFFER_SIZE;
 /// Receive buffers one connection may hold on to; what comes on top is copied.

@@ -97,11 +97,26 @@ const PARTS_MAX: usize = 64;
 
 struct Socket {
     fd: RawFd,
+    /// True if the ring knows the socket by its number here.
+    direct: bool,
     link: Rc<Link>,
     receiving: Receiving,
     big: Option<BigReceive>,
     sending: Sending,
     shut: bool,
+}
+
+impl Socket {
+    /// What operations name the socket by; goes with [`Socket::flags`].
+    #[inline]
+    fn handle(&self, number: u32) -> types::Fd {
+        types::Fd(if self.direct { number as RawFd } else { self.fd })
+    }
+
+    #[inline]
+    fn flags(&self) -> squeue::Flags {
+        if self.direct { squeue::Flags::FIXED_FILE } else { squeue::Flags::empty() }
+    }
 }
 
 /// The sockets of one core.
@@ -159,8 +174,10 @@ impl Net {
             self.sockets.len() as u32 - 1
         });
         let link = Rc::new(Link::new(number, Rc::clone(&self.doorbell)));
+        let fd = fd.into_raw_fd();
         self.sockets[number as usize] = Some(Socket {
-            fd: fd.into_raw_fd(),
+            fd,
+            direct: ring.install(number, fd),
             link: Rc::clone(&link),
             receiving: Receiving::Off,
             big: None,
@@ -261,8 +278,9 @@ impl Net {
             Receiving::Off if big_waits => start_big(ring, number, socket),
             Receiving::Off if !socket.link.is_full() => {
                 socket.receiving = Receiving::Multishot;
-                let operation = opcode::RecvMulti::new(types::Fd(socket.fd), BUFFER_GROUP);
-                ring.push(operation.build().user_data(Op::Receive.tag(number)));
+                let receive = opcode::RecvMulti::new(socket.handle(number), BUFFER_GROUP);
+                let receive = receive.build().flags(socket.flags());
+                ring.push(receive.user_data(Op::Receive.tag(number)));
             }
             _ => {}
         }
@@ -454,6 +472,9 @@ impl Net {
             }
         }
         if socket.receiving == Receiving::Off && !socket.sending.under_way {
+            if socket.direct {
+                ring.withdraw(number);
+            }
             // SAFETY: the descriptor is ours, and no operation on it is left.
             unsafe { libc::close(socket.fd) };
             self.vacate(number);
@@ -487,10 +508,10 @@ fn start_big(ring: &mut Ring, number: u32, socket: &mut Socket) {
         big.buffer.reserve_exact(more);
     }
     let room = big.buffer.spare_capacity_mut();
-    let len = room.len().min(missing) as u32;
-    let operation = opcode::Recv::new(types::Fd(socket.fd), room.as_mut_ptr().cast(), len);
+    let (start, len) = (room.as_mut_ptr().cast(), room.len().min(missing) as u32);
+    let operation = opcode::Recv::new(socket.handle(number), start, len).build();
     socket.receiving = Receiving::Big;
-    ring.push(operation.build().user_data(Op::ReceiveBig.tag(number)));
+    ring.push(operation.flags(socket.flags()).user_data(Op::ReceiveBig.tag(number)));
 }
 
 /// Queues the unsent rest.
@@ -500,10 +521,12 @@ fn start_big(ring: &mut Ring, number: u32, socket: &mut Socket) {
 /// taken. That saves the core a turn per reply. What was not taken is sent again and waits for
 /// room.
 fn push_send(ring: &mut Ring, number: u32, socket: &mut Socket) {
-    let (fd, sending) = (types::Fd(socket.fd), &mut socket.sending);
+    let (fd, mut quiet) = (socket.handle(number), socket.flags());
+    let sending = &mut socket.sending;
     let mut flags = libc::MSG_NOSIGNAL | libc::MSG_WAITALL;
     if sending.silent {
         flags |= libc::MSG_DONTWAIT;
+        quiet |= squeue::Flags::SKIP_SUCCESS;
     }
     let operation = if sending.shared.is_empty() {
         let rest = &sending.bytes[sending.sent..];
@@ -513,7 +536,6 @@ fn push_send(ring: &mut Ring, number: u32, socket: &mut Socket) {
         let vector = sending.vector.insert(vectored(sending.parts_from()));
         opcode::SendMsg::new(fd, &raw const vector.header).flags(flags as u32).build()
     };
-    let quiet = if sending.silent { squeue::Flags::SKIP_SUCCESS } else { squeue::Flags::empty() };
     ring.push(operation.flags(quiet).user_data(Op::Send.tag(number)));
 }
 
