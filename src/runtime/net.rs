@@ -255,14 +255,16 @@ impl Net {
             // it is given up below.
             let fd = unsafe { OwnedFd::from_raw_fd(socket.fd) };
             let link = Rc::clone(&socket.link);
-            self.vacate(number);
+            self.vacate(ring, number);
             link.depart(Departure { socket: fd, unsent });
         }
     }
 
     /// Frees the slot of a socket that nothing is under way on.
-    fn vacate(&mut self, number: u32) {
-        self.sockets[number as usize] = None;
+    fn vacate(&mut self, ring: &Ring, number: u32) {
+        if self.sockets[number as usize].take().is_some_and(|socket| socket.direct) {
+            ring.withdraw(number);
+        }
         self.starved.retain(|starved| *starved != number);
         self.free.push(number);
         self.live -= 1;
@@ -472,12 +474,10 @@ impl Net {
             }
         }
         if socket.receiving == Receiving::Off && !socket.sending.under_way {
-            if socket.direct {
-                ring.withdraw(number);
-            }
+            let fd = socket.fd;
+            self.vacate(ring, number);
             // SAFETY: the descriptor is ours, and no operation on it is left.
-            unsafe { libc::close(socket.fd) };
-            self.vacate(number);
+            unsafe { libc::close(fd) };
         }
     }
 }
