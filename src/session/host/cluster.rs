@@ -60,10 +60,7 @@ pub const COMMANDS: &[HostCommand] = &[
 ];
 
 /// What a node says that has no replica and no slot on the move: nothing changes for the client.
-fn as_in_a_cluster(session: &mut Session, _: &Args<'_>, out: &mut Out) -> CmdResult {
-    if !session.core.config().core_ports {
-        return Err(CmdError::Text("ERR This instance has cluster support disabled"));
-    }
+fn as_in_a_cluster(_: &mut Session, _: &Args<'_>, out: &mut Out) -> CmdResult {
     out.ok();
     Ok(())
 }
