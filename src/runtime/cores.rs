@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use io_uring::{cqueue, opcode, types};
+use io_uring::{cqueue, opcode, squeue, types};
 use socket2::Socket;
 
 use super::accept::{Acceptor, Admission};
@@ -210,6 +210,8 @@ impl Driver {
                 add(&core.turns.wakes_sent, 1);
                 let wake =
                     opcode::MsgRingData::new(types::Fd(peer), 0, Op::Wake.tag(0), None).build();
+                // A completion of its own would end this core's sleep for nothing.
+                let wake = wake.flags(squeue::Flags::SKIP_SUCCESS);
                 ring.push(wake.user_data(Op::Cancel.tag(0)));
             }
         });
