@@ -38,6 +38,10 @@ pub enum Mutation {
     RefusalIgnored,
     /// A wave's replies are written twice.
     ReplyDoubled,
+    /// A connection that moves loses what it received meanwhile.
+    HandoverForgetsInput,
+    /// A connection that moves loses what it had not sent.
+    HandoverForgetsOutput,
     /// The mesh: messages of one batch arrive in another order.
     BatchReordered,
     /// The mesh: a message does not arrive.
@@ -50,6 +54,13 @@ pub enum Mutation {
 #[cfg(not(test))]
 #[inline(always)]
 pub const fn mutated(_: Mutation) -> bool {
+    false
+}
+
+/// True if connections are to move as soon as a command went elsewhere.
+#[cfg(not(test))]
+#[inline(always)]
+pub const fn restless() -> bool {
     false
 }
 
@@ -75,7 +86,9 @@ impl Witness {
 }
 
 #[cfg(test)]
-pub use in_tests::{Effect, Witness, mutated, set_mutation, take_effects, took_effect};
+pub use in_tests::{
+    Effect, Witness, mutated, restless, set_mutation, set_restless, take_effects, took_effect,
+};
 
 #[cfg(test)]
 mod in_tests {
@@ -88,6 +101,7 @@ mod in_tests {
 
     thread_local! {
         static MUTATION: Cell<Option<Mutation>> = const { Cell::new(None) };
+        static RESTLESS: Cell<bool> = const { Cell::new(false) };
         static EFFECTS: RefCell<Vec<Effect>> = const { RefCell::new(Vec::new()) };
     }
 
@@ -99,6 +113,16 @@ mod in_tests {
     /// True if the running test wants this fault.
     pub fn mutated(mutation: Mutation) -> bool {
         MUTATION.get() == Some(mutation)
+    }
+
+    /// Makes connections on this thread move as soon as a command went elsewhere, or not.
+    pub fn set_restless(restless: bool) {
+        RESTLESS.set(restless);
+    }
+
+    /// True if connections are to move as soon as a command went elsewhere.
+    pub fn restless() -> bool {
+        RESTLESS.get()
     }
 
     /// A command takes effect now; its words are the client's.

@@ -12,6 +12,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
 use crate::base::probe::{Mutation, mutated};
+use crate::shard::handover::Handover;
 use crate::shard::locks::TransactionId;
 use crate::shard::message::{CoreId, Message, Request, Response, Ticket};
 
@@ -116,6 +117,12 @@ impl Hops {
     /// Tells another core that a transaction needs its claim there no longer.
     pub fn release(&self, to: CoreId, id: TransactionId) {
         self.stage(to, Message::Release(id));
+    }
+
+    /// Gives a connection to another core.
+    pub fn hand_over(&self, to: CoreId, connection: Box<Handover>) {
+        assert_ne!(to, self.me, "a core keeps what it has");
+        self.stage(to, Message::Handover(connection));
     }
 
     fn stage(&self, to: CoreId, message: Message) {
@@ -241,7 +248,7 @@ mod tests {
     fn ticket_of(message: &Message) -> Ticket {
         match message {
             Message::Request(ticket, _) | Message::Response(ticket, _) => *ticket,
-            Message::Release(_) => unreachable!("nothing is released here"),
+            _ => unreachable!("nothing else is sent here"),
         }
     }
 
@@ -256,10 +263,10 @@ mod tests {
             sent.extend(messages.drain(..).map(|message| ticket_of(&message)));
         });
         assert!(poll(&mut first).is_pending());
-        assert!(hops.arrived(sent[1], Response::Count(2)));
-        assert!(!hops.arrived(sent[1], Response::Count(3)), "doubled");
-        assert!(matches!(poll(&mut second), Poll::Ready(Response::Count(2))));
-        assert!(!hops.arrived(sent[1], Response::Count(4)), "late");
+        assert!(hops.arrived(sent[1], Response::Refused(2)));
+        assert!(!hops.arrived(sent[1], Response::Refused(3)), "doubled");
+        assert!(matches!(poll(&mut second), Poll::Ready(Response::Refused(2))));
+        assert!(!hops.arrived(sent[1], Response::Refused(4)), "late");
         assert!(hops.arrived(sent[0], Response::Done));
         assert!(matches!(poll(&mut first), Poll::Ready(Response::Done)));
         drop((first, second));

@@ -17,6 +17,7 @@ use super::core::{Core, add};
 use super::link::Link;
 use super::output;
 use super::table::LaterFuture;
+use super::traffic::Traffic;
 use super::wave::Wave;
 use crate::base::probe::{Mutation, mutated};
 use crate::base::seams::Chunk;
@@ -30,6 +31,7 @@ use crate::shard::message::{Batch, CoreId};
 
 mod dispatch;
 mod group;
+mod moving;
 
 /// The table's place of a command that does not exist.
 const UNKNOWN: u16 = u16::MAX;
@@ -65,6 +67,15 @@ enum Dispatched {
     Stopped(Step),
 }
 
+/// How a session ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Served {
+    /// The connection is closed, or will be when its output is sent.
+    ToTheEnd,
+    /// Another core serves it from now on.
+    Elsewhere,
+}
+
 /// The working state of one connection.
 pub struct Session {
     pub core: Rc<Core>,
@@ -79,6 +90,9 @@ pub struct Session {
     /// argument is complete.
     resumes: bool,
     wave: Option<Box<Wave>>,
+    traffic: Traffic,
+    /// The connection is on its way to another core, and no longer this session's.
+    moved: bool,
     /// Version of the settings that the parser works by.
     tuned: u64,
     /// Set by a handler that wants the connection closed after its reply.
@@ -98,6 +112,8 @@ impl Session {
             external: Vec::new(),
             resumes: false,
             wave: None,
+            traffic: Traffic::new(0, 0, 0),
+            moved: false,
             tuned: 0,
             closing: false,
         };
@@ -116,11 +132,15 @@ impl Session {
         });
     }
 
-    /// Serves the connection until it ends.
-    pub async fn serve(mut self) {
+    /// Serves the connection until it ends here.
+    pub async fn serve(mut self) -> Served {
         while self.turn().await {}
+        if self.moved {
+            return Served::Elsewhere;
+        }
         self.core.remove_client(&self.client);
         self.link.close();
+        Served::ToTheEnd
     }
 
     /// Works until there is nothing to do, then waits for what is missing. False at the end.
@@ -149,9 +169,13 @@ impl Session {
                 yield_now(&self.core).await;
             }
             Step::Read => {
+                let went_away = self.wave.is_some();
                 self.finish_wave().await;
                 self.link.flush();
-                if !self.check_output().await || !self.link.readable().await {
+                if !self.check_output().await
+                    || (went_away && self.follow_traffic().await)
+                    || !self.link.readable().await
+                {
                     return false;
                 }
             }

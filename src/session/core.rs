@@ -14,6 +14,7 @@ use super::client::Client;
 use super::dial::Dialer;
 use super::host;
 use super::link::{Doorbell, Link};
+use super::moves::Moves;
 use super::table::{Entry, Table, table};
 use crate::base::alloc;
 use crate::base::layout::Layout;
@@ -69,6 +70,7 @@ pub struct LoopStats {
     pub turns: Cell<u64>,
     pub sleeps: Cell<u64>,
     pub wakes_sent: Cell<u64>,
+    pub wakes_received: Cell<u64>,
     pub busy_ns: Cell<u64>,
     pub connections_received: Cell<u64>,
     pub connections_rejected: Cell<u64>,
@@ -81,6 +83,8 @@ pub struct LoopStats {
 pub struct SessionStats {
     pub requests: Cell<u64>,
     pub hops_in: Cell<u64>,
+    /// Connections that came from other cores.
+    pub moved: Cell<u64>,
     /// Clients whose command waits for the end of a pause, at this moment.
     pub blocked: Cell<u64>,
     pub panics: Cell<u64>,
@@ -142,6 +146,8 @@ pub struct Core {
     /// Where work goes that would block the core; without one it runs in place.
     pub offload: OnceCell<Box<dyn Offload>>,
     pub clients: RefCell<BTreeMap<u64, Rc<Client>>>,
+    /// Connections given to other cores and taken from them.
+    pub moves: Moves,
     pub doorbell: Rc<Doorbell>,
     pub clock: Rc<dyn Clock>,
     now: Cell<Millis>,
@@ -180,6 +186,7 @@ struct Tuned {
     samples: usize,
     query_buffer_max: usize,
     spin_ns: u64,
+    move_connections: bool,
     output: OutputLimit,
 }
 
@@ -198,6 +205,7 @@ fn tuned(config: &Config) -> Tuned {
         policy: policy(config),
         samples: config.maxmemory_samples as usize,
         spin_ns: u64::from(config.spin_us) * 1000,
+        move_connections: config.move_connections,
         query_buffer_max: config.client_query_buffer_limit as usize,
         output: OutputLimit {
             hard: normal.hard_bytes,
@@ -252,7 +260,8 @@ impl Core {
         );
         let table = table();
         let clock: Rc<dyn Clock> = clock.into();
-        let hops = Hops::new(me, identity.cores);
+        let cores = identity.cores;
+        let hops = Hops::new(me, cores);
         let core = Core {
             shards: Shards::new(db, hops, layout, Rc::clone(&clock)),
             table,
@@ -266,6 +275,7 @@ impl Core {
             on_change: OnceCell::new(),
             offload: OnceCell::new(),
             clients: RefCell::default(),
+            moves: Moves::new(cores),
             doorbell: Rc::default(),
             clock,
             now: Cell::new(0),
@@ -350,6 +360,11 @@ impl Core {
     /// How long to look for work before sleeping, in nanoseconds.
     pub fn spin_ns(&self) -> u64 {
         self.tuned.get().spin_ns
+    }
+
+    /// `move-connections`.
+    pub(super) fn moves_connections(&self) -> bool {
+        self.tuned.get().move_connections
     }
 
     /// `client-query-buffer-limit`.
@@ -479,6 +494,7 @@ impl Core {
                 self.shards.arrived(ticket, response);
             }
             Message::Release(id) => self.shards.release(id),
+            Message::Handover(connection) => self.moves.arrived(from, connection),
             Message::Request(ticket, request) => self.serve(Asker { core: from, ticket }, request),
         }
     }
@@ -502,8 +518,10 @@ impl Core {
     /// What concerns the server rather than the keyspace; also called for the core's own share.
     pub fn serve_host(&self, request: Request) -> Response {
         match request {
-            Request::Clients(filter) => Response::Clients(self.client_lines(&filter)),
-            Request::Kill(filter) => Response::Count(self.kill(&filter)),
+            Request::Clients(filter) => {
+                Response::Clients(self.client_lines(&filter), self.moves.crossings())
+            }
+            Request::Kill(filter) => Response::Killed(self.kill(&filter), self.moves.crossings()),
             Request::Pause { until, writes_only } => {
                 self.set_pause(until, writes_only);
                 Response::Done
@@ -546,13 +564,16 @@ impl Core {
         matching.map(|client| client.line(self.now())).collect()
     }
 
-    /// Closes the matching clients; returns how many.
+    /// Closes the matching clients; returns how many. One that is being closed is not counted
+    /// again.
     fn kill(&self, filter: &ClientFilter) -> u64 {
         let clients = self.clients.borrow();
         let mut count = 0;
         for client in clients.values().filter(|client| client.matches(filter, self.now())) {
-            client.link.kill();
-            count += 1;
+            if !client.link.was_killed() {
+                client.link.kill();
+                count += 1;
+            }
         }
         count
     }
@@ -592,6 +613,7 @@ impl Core {
         for counter in [
             &sessions.requests,
             &sessions.hops_in,
+            &sessions.moved,
             &sessions.protocol_errors,
             &sessions.query_buffer_closed,
             &sessions.output_buffer_closed,
@@ -618,6 +640,7 @@ impl Core {
     /// This core's counters.
     pub fn stats(&self) -> CoreStats {
         let (sessions, turns) = (&self.sessions, &self.turns);
+        let (taken, given) = self.moves.taken_and_given();
         let mut stats = CoreStats {
             core: self.me().0,
             cpu: process::current_cpu(),
@@ -630,6 +653,10 @@ impl Core {
             turns: turns.turns.get(),
             sleeps: turns.sleeps.get(),
             wakes_sent: turns.wakes_sent.get(),
+            wakes_received: turns.wakes_received.get(),
+            moved: sessions.moved.get(),
+            taken,
+            given,
             bytes_in: turns.bytes_in.get(),
             bytes_out: turns.bytes_out.get(),
             blocked: sessions.blocked.get(),

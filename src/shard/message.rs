@@ -9,6 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::digest::Digest;
+use super::handover::{Crossings, Handover};
 use super::locks::{Claim, TransactionId};
 use super::stats::CoreStats;
 use crate::base::probe::Witness;
@@ -44,6 +45,8 @@ pub enum Message {
     Response(Ticket, Response),
     /// The transaction needs its claim no longer; nobody waits for an answer.
     Release(TransactionId),
+    /// Serve this connection from now on; nobody waits for an answer.
+    Handover(Box<Handover>),
 }
 
 /// What one core asks of another.
@@ -98,8 +101,9 @@ pub enum Response {
     Released,
     Collected(Box<Phase>, Result<Parcel, CmdError>),
     Committed(Box<Phase>),
-    Clients(Vec<ClientLine>),
-    Count(u64),
+    Clients(Vec<ClientLine>, Crossings),
+    /// How many clients were closed.
+    Killed(u64, Crossings),
     Stats(Box<CoreStats>),
     /// The settings after a change, or why there was none.
     Settings(Result<Settings, CmdError>),

@@ -218,6 +218,10 @@ impl Session {
         let key = if hash == 0 { (0, 0) } else { (command.single_key, hash) };
         let fresh = |conditions| core.take_batch(conditions);
         wave.push(owner, (command, entry.id), args, key, muted, fresh);
+        // A command of this core's own may travel too, behind others that wait for a claim.
+        if owner != core.me() {
+            self.traffic.sent(owner);
+        }
     }
 
     fn run_host(

@@ -4,12 +4,13 @@
 //! error.
 
 use std::collections::VecDeque;
+use std::os::fd::AsFd;
 use std::rc::Rc;
 
 use super::history::History;
 use crate::base::prng::Prng;
 use crate::base::seams::Chunk;
-use crate::session::link::Link;
+use crate::session::link::{Departure, Link};
 
 /// Commands a client sends in all, at most.
 const COMMANDS_MAX: u64 = 16;
@@ -27,6 +28,8 @@ const KEYS: &[&str] = &["a", "b", "c", "d", "e", "f"];
 /// One client with its connection.
 pub struct Customer {
     pub number: usize,
+    /// The client's id on the server.
+    pub id: u64,
     pub station: usize,
     pub link: Rc<Link>,
     random: Prng,
@@ -42,12 +45,14 @@ pub struct Customer {
     open: VecDeque<usize>,
     received: Vec<u8>,
     gone: bool,
+    /// Its connection is between two cores.
+    travels: bool,
 }
 
 impl Customer {
     /// A client at the other end of `link`, which the core `station` serves.
     pub fn new(
-        number: usize,
+        (number, id): (usize, u64),
         station: usize,
         link: Rc<Link>,
         (keys, allowed): (u64, u64),
@@ -55,6 +60,7 @@ impl Customer {
     ) -> Customer {
         Customer {
             number,
+            id,
             station,
             link,
             keys: keys.min(KEYS.len() as u64),
@@ -65,6 +71,7 @@ impl Customer {
             open: VecDeque::new(),
             received: Vec::new(),
             gone: false,
+            travels: false,
             random,
         }
     }
@@ -72,12 +79,37 @@ impl Customer {
     /// True if it has something to send or to read.
     pub fn can_act(&self) -> bool {
         let thinks = self.left > 0 && self.open.len() < PIPELINE_MAX;
-        !self.gone && (thinks || !self.unsent.is_empty() || !self.link.output().is_empty())
+        !self.gone
+            && !self.travels
+            && (thinks || !self.unsent.is_empty() || !self.link.output().is_empty())
     }
 
     /// True if it will never be answered, when nothing more happens.
     pub fn is_waiting(&self) -> bool {
         !self.gone && !self.open.is_empty()
+    }
+
+    /// True if its core wants to be rid of the connection.
+    pub fn can_depart(&self) -> bool {
+        !self.gone && !self.travels && self.link.is_leaving()
+    }
+
+    /// Lets go of the socket as a driver would whose kernel has taken a part of the output.
+    pub fn depart(&mut self, now: u64, history: &mut History) {
+        let (bytes, shared) = self.link.output().take();
+        assert!(shared.is_empty(), "values are short");
+        let taken = self.random.below(bytes.len() as u64 + 1) as usize;
+        self.received.extend(&bytes[..taken]);
+        self.understand(now, history);
+        // Any descriptor will do: nobody uses it.
+        let socket = std::io::stderr().as_fd().try_clone_to_owned().expect("descriptors are left");
+        self.link.depart(Departure { socket, unsent: bytes[taken..].to_vec() });
+        self.travels = true;
+    }
+
+    /// The connection is served by another core.
+    pub fn arrive(&mut self, station: usize, link: Rc<Link>) {
+        (self.station, self.link, self.travels) = (station, link, false);
     }
 
     /// The connection is gone; replies under way are lost.
@@ -190,6 +222,11 @@ impl Customer {
         self.link.heard();
         assert!(shared.is_empty(), "values are short");
         self.received.extend(bytes);
+        self.understand(now, history);
+    }
+
+    /// Takes the whole replies out of what was received.
+    fn understand(&mut self, now: u64, history: &mut History) {
         while let Some(end) = reply_end(&self.received, 0) {
             let reply: Vec<u8> = self.received.drain(..end).collect();
             let reply = String::from_utf8_lossy(&reply).into_owned();
