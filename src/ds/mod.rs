@@ -1,3 +1,4 @@
 //! Data structures without Redis semantics and without I/O.
 
+pub mod dict;
 pub mod table;
