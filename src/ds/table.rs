@@ -106,6 +106,11 @@ pub trait Record: Sized {
     where
         Self: 'a;
 
+    /// An exclusive borrow of the record, which can change what does not move the record.
+    type Mut<'a>
+    where
+        Self: 'a;
+
     /// Gives up ownership for a word that is not zero and below 2^48.
     fn into_word(self) -> u64;
 
@@ -121,6 +126,14 @@ pub trait Record: Sized {
     /// `word` came from [`Record::into_word`]; its record is neither dropped nor changed through
     /// an exclusive reference during `'a`.
     unsafe fn borrow<'a>(word: u64) -> Self::Ref<'a>
+    where
+        Self: 'a;
+
+    /// Borrows the record behind a word exclusively.
+    ///
+    /// # Safety
+    /// `word` came from [`Record::into_word`]; nothing else uses its record during `'a`.
+    unsafe fn borrow_mut<'a>(word: u64) -> Self::Mut<'a>
     where
         Self: 'a;
 
@@ -261,6 +274,15 @@ impl<R: Record> Table<R> {
         let word = self.word_at(position);
         // SAFETY: an occupied slot holds the word of a record that the table owns.
         unsafe { R::borrow(word) }
+    }
+
+    /// The record at a position, to be changed where it lies.
+    #[inline]
+    pub fn get_mut(&mut self, position: Position) -> R::Mut<'_> {
+        let word = self.word_at(position);
+        // SAFETY: an occupied slot holds the word of a record that the table owns, and the table is
+        // borrowed exclusively.
+        unsafe { R::borrow_mut(word) }
     }
 
     /// Changes the record at a position, which may move in memory meanwhile but keeps its hash.
