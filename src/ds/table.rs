@@ -106,11 +106,6 @@ pub trait Record: Sized {
     where
         Self: 'a;
 
-    /// An exclusive borrow of the record, which can change what does not move the record.
-    type Mut<'a>
-    where
-        Self: 'a;
-
     /// Gives up ownership for a word that is not zero and below 2^48.
     fn into_word(self) -> u64;
 
@@ -129,6 +124,17 @@ pub trait Record: Sized {
     where
         Self: 'a;
 
+    /// The hash under which the record was inserted, recomputed when records move.
+    fn hash(record: Self::Ref<'_>) -> u64;
+}
+
+/// A record that can be changed where it lies.
+pub trait RecordMut: Record {
+    /// An exclusive borrow of the record, which can change what does not move it.
+    type Mut<'a>
+    where
+        Self: 'a;
+
     /// Borrows the record behind a word exclusively.
     ///
     /// # Safety
@@ -136,9 +142,6 @@ pub trait Record: Sized {
     unsafe fn borrow_mut<'a>(word: u64) -> Self::Mut<'a>
     where
         Self: 'a;
-
-    /// The hash under which the record was inserted, recomputed when records move.
-    fn hash(record: Self::Ref<'_>) -> u64;
 }
 
 /// Where a record lies. Valid until the next `insert`, `remove`, `sweep_segment` or `take` of its
@@ -278,7 +281,10 @@ impl<R: Record> Table<R> {
 
     /// The record at a position, to be changed where it lies.
     #[inline]
-    pub fn get_mut(&mut self, position: Position) -> R::Mut<'_> {
+    pub fn get_mut(&mut self, position: Position) -> R::Mut<'_>
+    where
+        R: RecordMut,
+    {
         let word = self.word_at(position);
         // SAFETY: an occupied slot holds the word of a record that the table owns, and the table is
         // borrowed exclusively.

@@ -53,7 +53,7 @@ use super::sorted_set::SortedSet;
 use super::stream::Stream;
 use crate::base::alloc::block_size;
 use crate::base::hash::key_hash;
-use crate::ds::table::Record;
+use crate::ds::table::{Record, RecordMut};
 
 /// Longest value, in bytes, that is stored inside the entry.
 pub const EMBED_MAX: usize = 16 * 1024;
@@ -636,7 +636,6 @@ impl Drop for Entry {
 
 impl Record for Entry {
     type Ref<'a> = EntryRef<'a>;
-    type Mut<'a> = EntryMut<'a>;
 
     fn into_word(self) -> u64 {
         let entry = std::mem::ManuallyDrop::new(self);
@@ -657,15 +656,19 @@ impl Record for Entry {
     }
 
     #[inline]
+    fn hash(record: EntryRef<'_>) -> u64 {
+        key_hash(record.key())
+    }
+}
+
+impl RecordMut for Entry {
+    type Mut<'a> = EntryMut<'a>;
+
+    #[inline]
     unsafe fn borrow_mut<'a>(word: u64) -> EntryMut<'a> {
         let address = ptr::with_exposed_provenance_mut(word as usize);
         // SAFETY: by contract the word is a pointer that was not null.
         EntryMut(unsafe { NonNull::new_unchecked(address) }, PhantomData)
-    }
-
-    #[inline]
-    fn hash(record: EntryRef<'_>) -> u64 {
-        key_hash(record.key())
     }
 }
 

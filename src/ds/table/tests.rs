@@ -25,7 +25,6 @@ struct Owned(Box<Item>);
 
 impl Record for Owned {
     type Ref<'a> = &'a Item;
-    type Mut<'a> = &'a mut Item;
 
     fn into_word(self) -> u64 {
         Box::into_raw(self.0).expose_provenance() as u64
@@ -39,11 +38,6 @@ impl Record for Owned {
     unsafe fn borrow<'a>(word: u64) -> &'a Item {
         // SAFETY: by contract the box is alive and not changed during `'a`.
         unsafe { &*std::ptr::with_exposed_provenance::<Item>(word as usize) }
-    }
-
-    unsafe fn borrow_mut<'a>(word: u64) -> &'a mut Item {
-        // SAFETY: by contract the box is alive and nothing else uses it during `'a`.
-        unsafe { &mut *std::ptr::with_exposed_provenance_mut::<Item>(word as usize) }
     }
 
     fn hash(record: &Item) -> u64 {
