@@ -4,5 +4,6 @@
 //! keyspace.
 
 pub mod generic;
+pub mod list;
 pub mod spec;
 pub mod string;
