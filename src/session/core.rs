@@ -22,13 +22,15 @@ use crate::base::time::Millis;
 use crate::base::timers::Timers;
 use crate::config::{Apply, Config};
 use crate::coordinate::hop::Hops;
-use crate::coordinate::shards::{Asker, Shards};
+use crate::coordinate::shards::Shards;
 use crate::limits;
 use crate::observe::process;
 use crate::resp::error::CmdError;
 use crate::resp::parse::Span;
 use crate::shard::digest;
-use crate::shard::message::{Batch, ClientFilter, CoreId, Message, Request, Response, Settings};
+use crate::shard::message::{
+    Asker, Batch, ClientFilter, CoreId, Message, Request, Response, Settings,
+};
 use crate::shard::stats::{CommandStats, CoreStats, KeyspaceStats};
 use crate::store::db::{Db, Tuning};
 use crate::store::evict::Policy;
@@ -487,6 +489,10 @@ impl Core {
                 self.shards.hops.arrived(ticket, response);
             }
             Message::Release(id) => self.shards.release(id),
+            Message::Hand(handed) => {
+                add(&self.sessions.hops_in, 1);
+                self.shards.take(*handed);
+            }
             Message::Request(ticket, request) => self.serve(Asker { core: from, ticket }, request),
         }
     }
@@ -494,9 +500,11 @@ impl Core {
     fn serve(&self, asker: Asker, request: Request) {
         add(&self.sessions.hops_in, 1);
         match request {
-            Request::Run(_) | Request::Schedule(_) | Request::Execute(..) | Request::Commit(..) => {
-                self.shards.serve(asker, request)
-            }
+            Request::Run(_)
+            | Request::Schedule(_)
+            | Request::Execute(..)
+            | Request::Commit(..)
+            | Request::Give(..) => self.shards.serve(asker, request),
             other => {
                 let response = self.serve_host(other);
                 self.shards.hops.answer(asker.core, asker.ticket, response);
@@ -534,7 +542,11 @@ impl Core {
                 self.stopping.set(true);
                 Response::Done
             }
-            Request::Run(_) | Request::Schedule(_) | Request::Execute(..) | Request::Commit(..) => {
+            Request::Run(_)
+            | Request::Schedule(_)
+            | Request::Execute(..)
+            | Request::Commit(..)
+            | Request::Give(..) => {
                 unreachable!("keyspace requests are served above")
             }
         }
