@@ -2,5 +2,6 @@
 
 pub mod dict;
 pub mod intset;
+pub mod listpack;
 pub mod member;
 pub mod table;
