@@ -350,12 +350,14 @@ impl Core {
         self.tuned.get().memory_max > 0
     }
 
-    /// Evicts keys of this core until memory is below `maxmemory`; false if that cannot be had.
+    /// Brings memory below `maxmemory`: first by freeing what is gone already, then by evicting keys
+    /// of this core; false if that cannot be had.
     pub(super) fn make_room(&self) -> bool {
         let tuned = self.tuned.get();
         let mut db = self.shards.db.borrow_mut();
         while alloc::used() as u64 > tuned.memory_max {
-            if !db.evict_one(tuned.policy, tuned.samples) {
+            let is_freeing = db.free_some(limits::FREE_STEP);
+            if !is_freeing && !db.evict_one(tuned.policy, tuned.samples) {
                 return false;
             }
         }
