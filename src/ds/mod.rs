@@ -1,6 +1,8 @@
 //! Data structures without Redis semantics and without I/O.
 
 pub mod dict;
+pub mod intset;
 pub mod listpack;
+pub mod member;
 pub mod quicklist;
 pub mod table;

@@ -186,7 +186,10 @@ pub(super) fn lmpop(db: &mut Db, args: &Args<'_>, parcels: &[Parcel], out: &mut 
     let elements = found.elements.as_ref().ok_or(CmdError::WrongType)?;
     let key = args.key(found.position);
     if db.owns(key) {
-        pop_first(db, std::iter::once(key), request.end, request.count, out)?;
+        // It may have expired since it was found.
+        if !pop_first(db, std::iter::once(key), request.end, request.count, out)? {
+            out.null_array();
+        }
     } else {
         out.array(2);
         out.bulk(key.bytes);
