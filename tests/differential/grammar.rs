@@ -333,7 +333,10 @@ impl<'a> Grammar<'a> {
         let text = match kind {
             "key" => self.random.pick(KEYS).to_owned(),
             "value" => return command.push(self.value()),
-            "integer" | "count" | "offset" | "seconds" | "millis" | "unix-seconds" | "unix-millis" if bad => {
+            "integer" | "count" | "offset" | "seconds" | "millis" | "unix-seconds"
+            | "unix-millis"
+                if bad =>
+            {
                 self.random.pick(BAD_INTEGERS).to_owned()
             }
             "integer" => self.random.pick(INTEGERS).to_owned(),
