@@ -1,3 +1,5 @@
 //! Data structures without Redis semantics and without I/O.
 
+pub mod btree;
+pub mod ranked;
 pub mod table;
