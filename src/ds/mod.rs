@@ -1,5 +1,6 @@
 //! Data structures without Redis semantics and without I/O.
 
 pub mod btree;
+pub mod dict;
 pub mod ranked;
 pub mod table;

@@ -37,7 +37,7 @@ impl<R: Record> Table<R> {
     /// visited at least once, whatever happens between steps; see the essay of [`super::table`].
     /// Cursors are below 2^48; one that was never handed out may end the scan.
     pub fn scan<'t>(&'t self, cursor: u64, mut visit: impl FnMut(R::Ref<'t>)) -> u64 {
-        let home = (cursor >> MAX_DEPTH) as usize;
+        let home = cursor_home(cursor);
         if self.is_empty() || home >= BUCKETS {
             return 0;
         }
@@ -48,8 +48,7 @@ impl<R: Record> Table<R> {
         }
         match last.checked_add(1) {
             Some(next) => ((home as u64) << MAX_DEPTH) | (next >> (64 - MAX_DEPTH)),
-            None if home + 1 == BUCKETS => 0,
-            None => (home as u64 + 1) << MAX_DEPTH,
+            None => cursor_of(home + 1),
         }
     }
 
@@ -221,6 +220,16 @@ impl<R: Record> Table<R> {
     }
 }
 
+/// The home bucket that a cursor walks; not below [`BUCKETS`] if it was never handed out.
+pub(in crate::ds) fn cursor_home(cursor: u64) -> usize {
+    (cursor >> MAX_DEPTH) as usize
+}
+
+/// The cursor with which the walk of a home bucket begins; zero behind the last one.
+pub(in crate::ds) fn cursor_of(home: usize) -> u64 {
+    if home >= BUCKETS { 0 } else { (home as u64) << MAX_DEPTH }
+}
+
 /// What a table held, to be freed bit by bit. Dropping it frees all that is left.
 pub struct Remains<R: Record> {
     segments: Vec<NonNull<Segment>>,
@@ -322,6 +331,6 @@ fn has_prefix(hash: u64, prefix: u64, bits: u32) -> bool {
 }
 
 /// Maps a uniform word to a uniform number below `bound`, up to a bias of `bound` in 2^64.
-fn below(word: u64, bound: usize) -> usize {
+pub(in crate::ds) fn below(word: u64, bound: usize) -> usize {
     ((u128::from(word) * bound as u128) >> 64) as usize
 }
