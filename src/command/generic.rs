@@ -23,7 +23,6 @@ use crate::resp::error::{CmdError, CmdResult};
 use crate::resp::out::Out;
 use crate::store::change::Event;
 use crate::store::db::Db;
-use crate::store::entry::ValueRef;
 
 pub use object::MEMORY_USAGE;
 pub use scan::scan_page;
@@ -205,15 +204,8 @@ fn touch(db: &Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
 }
 
 fn type_of(db: &Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
-    out.simple(db.probe(args.key(1)).map_or("none", |entry| type_name(entry.value())));
+    out.simple(db.probe(args.key(1)).map_or("none", |entry| entry.value().kind().name()));
     Ok(())
-}
-
-/// The name of a value's type, as TYPE answers it and SCAN takes it.
-fn type_name(value: ValueRef<'_>) -> &'static str {
-    match value {
-        ValueRef::Int(_) | ValueRef::Raw(_) | ValueRef::Big(_) => "string",
-    }
 }
 
 fn database_size(db: &Db, _: &Args<'_>, out: &mut Out) -> CmdResult {

@@ -128,6 +128,22 @@ pub trait Record: Sized {
     fn hash(record: Self::Ref<'_>) -> u64;
 }
 
+/// A record that can be changed where it lies.
+pub trait RecordMut: Record {
+    /// An exclusive borrow of the record, which can change what does not move it.
+    type Mut<'a>
+    where
+        Self: 'a;
+
+    /// Borrows the record behind a word exclusively.
+    ///
+    /// # Safety
+    /// `word` came from [`Record::into_word`]; nothing else uses its record during `'a`.
+    unsafe fn borrow_mut<'a>(word: u64) -> Self::Mut<'a>
+    where
+        Self: 'a;
+}
+
 /// Where a record lies. Valid until the next `insert`, `remove`, `sweep_segment` or `take` of its
 /// table; a later use panics, at the latest when the place is gone.
 #[derive(Clone, Copy, Debug)]
@@ -261,6 +277,18 @@ impl<R: Record> Table<R> {
         let word = self.word_at(position);
         // SAFETY: an occupied slot holds the word of a record that the table owns.
         unsafe { R::borrow(word) }
+    }
+
+    /// The record at a position, to be changed where it lies.
+    #[inline]
+    pub fn get_mut(&mut self, position: Position) -> R::Mut<'_>
+    where
+        R: RecordMut,
+    {
+        let word = self.word_at(position);
+        // SAFETY: an occupied slot holds the word of a record that the table owns, and the table is
+        // borrowed exclusively.
+        unsafe { R::borrow_mut(word) }
     }
 
     /// Changes the record at a position, which may move in memory meanwhile but keeps its hash.

@@ -32,6 +32,7 @@ use crate::shard::message::{Batch, ClientFilter, CoreId, Message, Request, Respo
 use crate::shard::stats::{CommandStats, CoreStats, KeyspaceStats};
 use crate::store::db::{Db, Tuning};
 use crate::store::evict::Policy;
+use crate::store::object::EncodingLimits;
 
 /// Numbers that are fixed while the process lives.
 #[derive(Debug, Clone)]
@@ -218,6 +219,24 @@ fn tuning(config: &Config) -> Tuning {
         frequency: policy(config).counts_frequency(),
         lfu_log_factor: config.lfu_log_factor,
         lfu_decay_minutes: config.lfu_decay_time,
+        encoding: encoding(config),
+    }
+}
+
+fn encoding(config: &Config) -> EncodingLimits {
+    EncodingLimits {
+        hash_entries: config.hash_max_listpack_entries as usize,
+        hash_value: config.hash_max_listpack_value as usize,
+        set_int_entries: config.set_max_intset_entries as usize,
+        set_entries: config.set_max_listpack_entries as usize,
+        set_value: config.set_max_listpack_value as usize,
+        sorted_entries: config.zset_max_listpack_entries as usize,
+        sorted_value: config.zset_max_listpack_value as usize,
+        list_size: config.list_max_listpack_size.into(),
+        list_compress_depth: config.list_compress_depth as usize,
+        stream_bytes: config.stream_node_max_bytes as usize,
+        stream_entries: config.stream_node_max_entries as usize,
+        hll_sparse_bytes: config.hll_sparse_max_bytes as usize,
     }
 }
 

@@ -1,7 +1,7 @@
 //! An entry's content on its way to another key, another database or another shard.
 //!
 //! Invariant: nothing in it refers to the table it came from, so the source may change or go while
-//! it travels. Long values are shared by reference count, never copied.
+//! it travels. Long strings are shared by reference count, never copied.
 
 use bytes::Bytes;
 
@@ -9,7 +9,7 @@ use super::entry::{EntryRef, Value, ValueRef};
 use crate::base::time::Millis;
 
 /// Everything of an entry but its key.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Carried {
     pub(super) value: Value<'static>,
     pub(super) expiry: Option<Millis>,
@@ -30,8 +30,20 @@ impl Carried {
             ValueRef::Int(number) => Value::Int(number),
             ValueRef::Raw(bytes) => Value::Big(Bytes::copy_from_slice(bytes)),
             ValueRef::Big(bytes) => Value::Big(bytes.clone()),
+            ValueRef::Object(object) => Value::Object(object.copy()),
         };
         let (expiry, is_modified) = (entry.expiry(), entry.is_modified());
         Carried { value, expiry, access: None, is_modified }
+    }
+
+    /// The same once more.
+    pub fn duplicate(&self) -> Carried {
+        let value = match &self.value {
+            Value::Int(number) => Value::Int(*number),
+            Value::Raw(bytes) => Value::Raw(bytes),
+            Value::Big(bytes) => Value::Big(bytes.clone()),
+            Value::Object(object) => Value::Object(object.view().copy()),
+        };
+        Carried { value, ..*self }
     }
 }

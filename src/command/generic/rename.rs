@@ -95,7 +95,7 @@ fn rename_seen(db: &mut Db, args: &Args<'_>, parcels: &[Parcel]) {
     }
     if db.owns(target) {
         let mut target = db.write(target);
-        target.put(carried, RENAME_TO);
+        target.put(carried.duplicate(), RENAME_TO);
         target.mark_accessed();
     }
 }
@@ -144,7 +144,7 @@ pub(super) fn copy(db: &mut Db, args: &Args<'_>, parcels: &[Parcel], out: &mut O
     if let Some(carried) = source
         && db.owns(target)
     {
-        db.in_database(options.database, |db| db.write(target).put(carried, COPY_TO));
+        db.in_database(options.database, |db| db.write(target).put(carried.duplicate(), COPY_TO));
     }
     out.int(source.is_some().into());
     Ok(())
@@ -162,7 +162,7 @@ pub(super) fn move_to_database(db: &mut Db, args: &Args<'_>, out: &mut Out) -> C
         db.write(key).remove(MOVE_FROM);
         db.in_database(database, |db| {
             let mut target = db.write(key);
-            target.put(carried, MOVE_TO);
+            target.put(carried.duplicate(), MOVE_TO);
             target.mark_accessed();
         });
     }

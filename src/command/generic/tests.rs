@@ -11,6 +11,8 @@ use crate::resp::parse::Span;
 use crate::shard::execute::execute;
 use crate::store::db::{Expiry, Tuning};
 use crate::store::entry::Value;
+use crate::store::entry::ValueRef;
+use crate::store::object::EncodingLimits;
 use crate::testing::Fixture;
 
 const FAMILIES: &[&[Command]] = &[generic::COMMANDS, string::COMMANDS];
@@ -416,6 +418,7 @@ impl Shards {
             frequency: false,
             lfu_log_factor: 10,
             lfu_decay_minutes: 1,
+            encoding: EncodingLimits::default(),
         };
         let shard = |index| Db::new(4, index, count, layout.slots_of(index), 1, tuning);
         Shards { layout, dbs: (0..count).map(shard).collect() }

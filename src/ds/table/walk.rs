@@ -242,6 +242,11 @@ unsafe impl<R: Record + Send> Send for Remains<R> {}
 impl<R: Record> Remains<R> {
     /// Drops up to `max_records` records, or pages in their place, and says whether all is gone.
     pub fn free_some(&mut self, max_records: usize) -> bool {
+        self.free_some_with(max_records, drop)
+    }
+
+    /// [`Remains::free_some`] with another end for the records than to be dropped.
+    pub fn free_some_with(&mut self, max_records: usize, mut end: impl FnMut(R)) -> bool {
         let mut left = max_records;
         while left > 0
             && let Some(mut pointer) = self.segments.last().copied()
@@ -249,7 +254,7 @@ impl<R: Record> Remains<R> {
             // SAFETY: the list owns its segments.
             let segment = unsafe { pointer.as_mut() };
             prefetch_records(segment);
-            left -= drain::<R>(segment, left);
+            left -= drain(segment, left, &mut end);
             if segment.live == 0 {
                 self.segments.pop();
                 left = left.saturating_sub(1);
@@ -267,8 +272,8 @@ impl<R: Record> Drop for Remains<R> {
     }
 }
 
-/// Drops up to `max_records` records of a segment, and returns how many.
-fn drain<R: Record>(segment: &mut Segment, max_records: usize) -> usize {
+/// Takes up to `max_records` records out of a segment, and returns how many.
+fn drain<R: Record>(segment: &mut Segment, max_records: usize, end: &mut impl FnMut(R)) -> usize {
     let mut dropped = 0;
     for line in &mut segment.buckets {
         for slot in line.occupied().take(max_records - dropped) {
@@ -276,7 +281,7 @@ fn drain<R: Record>(segment: &mut Segment, max_records: usize) -> usize {
             segment.live -= 1;
             dropped += 1;
             // SAFETY: the slot is vacant now, so the word's ownership passes to here.
-            drop(unsafe { R::from_word(line.word(slot)) });
+            end(unsafe { R::from_word(line.word(slot)) });
         }
     }
     dropped

@@ -172,6 +172,7 @@ fn encoding(entry: EntryRef<'_>) -> &'static str {
         ValueRef::Int(_) => "int",
         ValueRef::Raw(bytes) if bytes.len() <= EMBEDDED_MAX && !entry.is_modified() => "embstr",
         ValueRef::Raw(_) | ValueRef::Big(_) => "raw",
+        ValueRef::Object(object) => object.encoding(),
     }
 }
 
@@ -192,6 +193,7 @@ fn serialized_length(value: ValueRef<'_>) -> usize {
         }
         ValueRef::Raw(bytes) => text(bytes),
         ValueRef::Big(bytes) => text(bytes),
+        ValueRef::Object(object) => object.memory(0),
     }
 }
 
