@@ -127,7 +127,7 @@ impl<'a> ElementRef<'a> {
 
     /// Whether both are the same allocation.
     #[inline]
-    pub(super) fn is(self, other: ElementRef<'_>) -> bool {
+    pub(in crate::ds) fn is(self, other: ElementRef<'_>) -> bool {
         self.pointer == other.pointer
     }
 
