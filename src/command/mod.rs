@@ -4,5 +4,6 @@
 //! keyspace.
 
 pub mod generic;
+pub mod sorted_set;
 pub mod spec;
 pub mod string;

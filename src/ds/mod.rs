@@ -2,5 +2,6 @@
 
 pub mod btree;
 pub mod dict;
+pub mod listpack;
 pub mod ranked;
 pub mod table;

@@ -52,8 +52,7 @@ struct Form {
     target: Target,
 }
 
-const UNION: Form =
-    Form { name: "zunion", operation: Operation::Union, target: Target::Reply };
+const UNION: Form = Form { name: "zunion", operation: Operation::Union, target: Target::Reply };
 const INTERSECTION: Form =
     Form { name: "zinter", operation: Operation::Intersection, target: Target::Reply };
 const DIFFERENCE: Form =
@@ -102,8 +101,20 @@ impl Aggregate {
         match self {
             // Infinities of both signs add up to zero.
             Aggregate::Sum | Aggregate::Count => number_or_zero(sum + next),
-            Aggregate::Min => if next < sum { next } else { sum },
-            Aggregate::Max => if next > sum { next } else { sum },
+            Aggregate::Min => {
+                if next < sum {
+                    next
+                } else {
+                    sum
+                }
+            }
+            Aggregate::Max => {
+                if next > sum {
+                    next
+                } else {
+                    sum
+                }
+            }
         }
     }
 
@@ -129,8 +140,12 @@ struct Options {
 
 impl Options {
     fn read(args: &Args<'_>, form: &Form, keys: &Range<usize>) -> Result<Options, CmdError> {
-        let mut options =
-            Options { weights: Vec::new(), aggregate: Aggregate::Sum, with_scores: false, limit: 0 };
+        let mut options = Options {
+            weights: Vec::new(),
+            aggregate: Aggregate::Sum,
+            with_scores: false,
+            limit: 0,
+        };
         let joins = form.operation != Operation::Difference && form.target != Target::Count;
         let mut words = args.reader(keys.end);
         while !words.done() {

@@ -17,9 +17,8 @@ use crate::store::sorted_set::SortedSet;
 const LIMIT_BY_RANK: CmdError = CmdError::Text(
     "ERR syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX",
 );
-const SCORES_BY_LEX: CmdError = CmdError::Text(
-    "ERR syntax error, WITHSCORES not supported in combination with BYLEX",
-);
+const SCORES_BY_LEX: CmdError =
+    CmdError::Text("ERR syntax error, WITHSCORES not supported in combination with BYLEX");
 
 const ZRANGESTORE: Event = super::event("zrangestore");
 
