@@ -4,6 +4,7 @@
 //! keyspace.
 
 pub mod generic;
+pub mod geo;
 pub mod sorted_set;
 pub mod spec;
 pub mod string;

@@ -2,6 +2,7 @@
 
 pub mod btree;
 pub mod dict;
+pub mod geohash;
 pub mod listpack;
 pub mod ranked;
 pub mod table;

@@ -148,7 +148,7 @@ fn add(db: &mut Db, args: &Args<'_>, options: Options, first: usize) -> Result<T
     let more: Result<Vec<f64>, CmdError> =
         (first + 2..args.len()).step_by(2).map(|index| score_at(args, index)).collect();
     let scores = std::iter::once(score).chain(more?);
-    let pairs = (first + 1..).step_by(2).map(|index| args.at(index)).zip(scores);
+    let pairs = (first + 1..args.len()).step_by(2).map(|index| args.at(index)).zip(scores);
     let event = if options.increments { ZINCR } else { ZADD };
     let limits = db.tuning.encoding;
     let mut tally = Tally::default();

@@ -188,7 +188,7 @@ fn read_aggregate(words: &mut Reader<'_>) -> Result<Aggregate, CmdError> {
 }
 
 /// A member of a result.
-type Scored<'a> = (std::borrow::Cow<'a, [u8]>, f64);
+type Scored = (Box<[u8]>, f64);
 
 /// Everything a computation needs.
 struct Computation<'a> {
@@ -210,13 +210,13 @@ impl<'a> Computation<'a> {
     }
 
     /// The result, ordered by score and member.
-    fn result(&self, operation: Operation) -> Vec<Scored<'a>> {
+    fn result(&self, operation: Operation) -> Vec<Scored> {
         let mut members = match operation {
             Operation::Union => self.union(),
             Operation::Intersection => {
                 let mut members = Vec::new();
                 self.intersect(|member, score| {
-                    members.push((member.to_vec().into(), score));
+                    members.push((member.into(), score));
                     true
                 });
                 members
@@ -230,7 +230,7 @@ impl<'a> Computation<'a> {
         members
     }
 
-    fn union(&self) -> Vec<Scored<'a>> {
+    fn union(&self) -> Vec<Scored> {
         let mut scores: AHashMap<Box<[u8]>, f64> = AHashMap::new();
         for input in &self.inputs {
             input.for_each(|member, score| {
@@ -242,7 +242,7 @@ impl<'a> Computation<'a> {
                 true
             });
         }
-        scores.into_iter().map(|(member, score)| (member.into_vec().into(), score)).collect()
+        scores.into_iter().collect()
     }
 
     /// Calls `visit` with each common member until it says false.
@@ -258,12 +258,12 @@ impl<'a> Computation<'a> {
         });
     }
 
-    fn difference(&self) -> Vec<Scored<'a>> {
+    fn difference(&self) -> Vec<Scored> {
         let mut members = Vec::new();
         let Some((first, others)) = self.inputs.split_first() else { return members };
         first.for_each(|member, score| {
             if others.iter().all(|other| other.score(member).is_none()) {
-                members.push((member.to_vec().into(), score));
+                members.push((member.into(), score));
             }
             true
         });
