@@ -3,6 +3,8 @@
 pub mod btree;
 pub mod dict;
 pub mod geohash;
+pub mod intset;
 pub mod listpack;
+pub mod member;
 pub mod ranked;
 pub mod table;
