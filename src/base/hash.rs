@@ -50,6 +50,12 @@ pub fn key_hash_in_slot(slot: u16, key: &[u8]) -> u64 {
     (slot as u64) << SLOT_SHIFT | seeded_hash(key) >> (u64::BITS - SLOT_SHIFT)
 }
 
+/// Returns the hash of what a collection holds, a member or a field: 64 seeded bits, no slot.
+#[inline]
+pub fn member_hash(bytes: &[u8]) -> u64 {
+    seeded_hash(bytes)
+}
+
 /// Returns the slot inside a hash made by [`key_hash`].
 #[inline]
 pub fn slot_of_hash(hash: u64) -> u16 {

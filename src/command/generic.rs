@@ -23,7 +23,6 @@ use crate::resp::error::{CmdError, CmdResult};
 use crate::resp::out::Out;
 use crate::store::change::Event;
 use crate::store::db::Db;
-use crate::store::entry::ValueRef;
 
 pub use object::MEMORY_USAGE;
 pub use scan::scan_page;
@@ -137,19 +136,27 @@ pub const COMMANDS: &[Command] = &[
         .acl(KEYSPACE)
         .keys(&[Keys::At(1, TAKEN), Keys::At(2, REPLACED)])
         .doc("Gives a value another key, in place of what was there.", "1.0.0", "O(1)")
-        .run(Run::TwoPhase { collect: rename::collect, commit: rename::rename }),
+        .run(Run::Handover { look: rename::look, give: rename::give, take: rename::take }),
     cmd("RENAMENX", Arity::Exact(3), Group::Generic)
         .flags(Flags::FAST)
         .acl(KEYSPACE)
         .keys(&[Keys::At(1, TAKEN), Keys::At(2, CREATED)])
         .doc("Gives a value another key, unless that one exists.", "1.0.0", "O(1)")
-        .run(Run::TwoPhase { collect: rename::collect, commit: rename::rename_if_free }),
+        .run(Run::Handover {
+            look: rename::look,
+            give: rename::give_if_free,
+            take: rename::take_if_free,
+        }),
     cmd("COPY", Arity::AtLeast(3), Group::Generic)
         .flags(Flags::DENYOOM)
         .acl(KEYSPACE)
         .keys(&[Keys::At(1, RETURNED), Keys::At(2, REPLACED)])
         .doc("Copies a value to another key or database.", "6.2.0", "O(N) in the elements")
-        .run(Run::TwoPhase { collect: rename::collect_copy, commit: rename::copy }),
+        .run(Run::Handover {
+            look: rename::look_for_copy,
+            give: rename::give_copy,
+            take: rename::take_copy,
+        }),
     cmd("MOVE", Arity::Exact(3), Group::Generic)
         .flags(Flags::FAST)
         .acl(KEYSPACE)
@@ -205,15 +212,8 @@ fn touch(db: &Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
 }
 
 fn type_of(db: &Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
-    out.simple(db.probe(args.key(1)).map_or("none", |entry| type_name(entry.value())));
+    out.simple(db.probe(args.key(1)).map_or("none", |entry| entry.value().kind().name()));
     Ok(())
-}
-
-/// The name of a value's type, as TYPE answers it and SCAN takes it.
-fn type_name(value: ValueRef<'_>) -> &'static str {
-    match value {
-        ValueRef::Int(_) | ValueRef::Raw(_) | ValueRef::Big(_) => "string",
-    }
 }
 
 fn database_size(db: &Db, _: &Args<'_>, out: &mut Out) -> CmdResult {

@@ -35,7 +35,6 @@ const NO_TITLE: &str = "the title of the process is never changed";
 const NO_SPINNING: &str = "an idle core sleeps at once";
 const NO_SYSLOG: &str = "there is no log to syslog";
 const NO_LAZINESS: &str = "what is freed in the background does not depend on it yet";
-const NO_TYPE: &str = "values of this type are not available yet";
 const PERSISTENCE: Slot = Slot::Reserved(NO_PERSISTENCE);
 const REPLICATION: Slot = Slot::Reserved(NO_REPLICATION);
 const OOM_SCORES: Slot = Slot::Reserved(NO_OOM_SCORES);
@@ -247,15 +246,12 @@ pub const PARAMETERS: &[Parameter] = &[
         .doc("Who may change protected parameters with CONFIG SET."),
     integer("hash-max-listpack-entries", 0, LONG_MAX, "512", field!(hash_max_listpack_entries))
         .alias("hash-max-ziplist-entries")
-        .reserved(NO_TYPE)
         .doc("Most fields of a hash in compact form."),
     memory("hash-max-listpack-value", 0, LONG_MAX, "64", field!(hash_max_listpack_value))
         .alias("hash-max-ziplist-value")
-        .reserved(NO_TYPE)
         .doc("Longest field or value of a hash in compact form."),
     switch("hide-user-data-from-log", "no", OTHER).doc("Keep users' data out of the log."),
     memory("hll-sparse-max-bytes", 0, LONG_MAX, "3000", field!(hll_sparse_max_bytes))
-        .reserved(NO_TYPE)
         .doc("Size at which a HyperLogLog becomes dense."),
     integer("hz", 0, INT_MAX, "10", field!(hz))
         .then(Apply::Hz)
@@ -296,11 +292,9 @@ pub const PARAMETERS: &[Parameter] = &[
     integer("lfu-log-factor", 0, INT_MAX, "10", field!(lfu_log_factor))
         .doc("How slowly the counter of accesses grows."),
     integer("list-compress-depth", 0, INT_MAX, "0", field!(list_compress_depth))
-        .reserved(NO_TYPE)
         .doc("Nodes at each end of a list that are not compressed; 0 compresses none."),
     integer("list-max-listpack-size", INT_MIN, INT_MAX, "-2", field!(list_max_listpack_size))
         .alias("list-max-ziplist-size")
-        .reserved(NO_TYPE)
         .doc("Size of a list node: entries, or -1 to -5 for 4 to 64 KiB."),
     text("locale-collate", "", OTHER).doc("Locale in which strings are compared by SORT ALPHA."),
     text("logfile", "", field!(logfile)).immutable().doc("Log file; empty for standard output."),
@@ -441,13 +435,10 @@ pub const PARAMETERS: &[Parameter] = &[
         .immutable()
         .doc("CPUs for the main thread in Redis."),
     integer("set-max-intset-entries", 0, LONG_MAX, "512", field!(set_max_intset_entries))
-        .reserved(NO_TYPE)
         .doc("Most integers of a set in the most compact form."),
     integer("set-max-listpack-entries", 0, LONG_MAX, "128", field!(set_max_listpack_entries))
-        .reserved(NO_TYPE)
         .doc("Most members of a set in compact form."),
     integer("set-max-listpack-value", 0, LONG_MAX, "64", field!(set_max_listpack_value))
-        .reserved(NO_TYPE)
         .doc("Longest member of a set in compact form."),
     switch("set-proc-title", "yes", field!(set_proc_title))
         .immutable()
@@ -477,10 +468,8 @@ pub const PARAMETERS: &[Parameter] = &[
     switch("stop-writes-on-bgsave-error", "yes", PERSISTENCE)
         .doc("Refuse writes after a snapshot failed."),
     memory("stream-node-max-bytes", 0, LONG_MAX, "4096", field!(stream_node_max_bytes))
-        .reserved(NO_TYPE)
         .doc("Largest node of a stream; 0 for no limit."),
     integer("stream-node-max-entries", 0, LONG_MAX, "100", field!(stream_node_max_entries))
-        .reserved(NO_TYPE)
         .doc("Most entries in a node of a stream; 0 for no limit."),
     choice::<Supervised>("supervised", "no", field!(supervised))
         .immutable()
@@ -543,10 +532,8 @@ pub const PARAMETERS: &[Parameter] = &[
         .doc("Milliseconds after which a stuck server reports where it is; 0 for never."),
     integer("zset-max-listpack-entries", 0, LONG_MAX, "128", field!(zset_max_listpack_entries))
         .alias("zset-max-ziplist-entries")
-        .reserved(NO_TYPE)
         .doc("Most members of a sorted set in compact form."),
     memory("zset-max-listpack-value", 0, LONG_MAX, "64", field!(zset_max_listpack_value))
         .alias("zset-max-ziplist-value")
-        .reserved(NO_TYPE)
         .doc("Longest member of a sorted set in compact form."),
 ];

@@ -25,7 +25,9 @@ pub async fn run(shards: &Shards, whole: &Batch, out: &mut Out) -> Result<(), Cm
             let parts = shards.cores().map(|core| (core, whole.duplicate()));
             (parts.collect(), Vec::new(), fold)
         }
-        Run::TwoPhase { .. } => return super::two_phase::run(shards, whole, out).await,
+        Run::TwoPhase { .. } | Run::Handover { .. } => {
+            return super::two_phase::run(shards, whole, out).await;
+        }
         Run::Cursor(position, _) => {
             return super::scan::run(shards, whole, position.into(), out).await;
         }

@@ -3,7 +3,8 @@
 //! A coordinator puts requests into its outbox, one per target core; the runtime (or the simulator)
 //! carries each outbox away once per turn and brings responses back through [`Hops::arrived`].
 //!
-//! Invariant: a ticket is answered at most once, by the core it was sent to. A coordinator that
+//! Invariant: a ticket is answered at most once, by the core it was sent to or, for a handover, the
+//! one that passed on to. A coordinator that
 //! goes away before its answer does leaves nothing behind: the answer is dropped when it comes.
 
 use std::cell::{Cell, RefCell};
@@ -14,7 +15,7 @@ use std::task::{Context, Poll, Waker};
 use crate::base::probe::{Mutation, mutated};
 use crate::shard::handover::Handover;
 use crate::shard::locks::TransactionId;
-use crate::shard::message::{CoreId, Message, Request, Response, Ticket};
+use crate::shard::message::{CoreId, Handed, Message, Request, Response, Ticket};
 
 enum Waiting {
     /// The place is free; the next free one, if any.
@@ -123,6 +124,12 @@ impl Hops {
     pub fn hand_over(&self, to: CoreId, connection: Box<Handover>) {
         assert_ne!(to, self.me, "a core keeps what it has");
         self.stage(to, Message::Handover(connection));
+    }
+
+    /// Passes a value on to another core, which answers in this one's place.
+    pub fn hand(&self, to: CoreId, handed: Box<Handed>) {
+        debug_assert_ne!(to, self.me, "a value on one shard is moved there");
+        self.stage(to, Message::Hand(handed));
     }
 
     fn stage(&self, to: CoreId, message: Message) {

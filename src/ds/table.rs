@@ -68,12 +68,12 @@
 //! Absent: keys, values, expiry rules, eviction policy and hashing. The table knows a record by the
 //! [`Record`] trait only.
 
-mod bucket;
+pub(in crate::ds) mod bucket;
 mod directory;
-mod prefetch;
+pub(in crate::ds) mod prefetch;
 mod reshape;
-mod segment;
-mod walk;
+pub(in crate::ds) mod segment;
+pub(in crate::ds) mod walk;
 
 #[cfg(test)]
 mod tests;
@@ -82,7 +82,7 @@ use std::marker::PhantomData;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use self::bucket::WORD_BITS;
+use self::bucket::{Bucket, WORD_BITS};
 use self::directory::{Directory, Target};
 use self::prefetch::prefetch;
 use self::segment::{SLOTS, Segment, fingerprint_of, home_of, next_bucket};
@@ -128,6 +128,22 @@ pub trait Record: Sized {
     fn hash(record: Self::Ref<'_>) -> u64;
 }
 
+/// A record that can be changed where it lies.
+pub trait RecordMut: Record {
+    /// An exclusive borrow of the record, which can change what does not move it.
+    type Mut<'a>
+    where
+        Self: 'a;
+
+    /// Borrows the record behind a word exclusively.
+    ///
+    /// # Safety
+    /// `word` came from [`Record::into_word`]; nothing else uses its record during `'a`.
+    unsafe fn borrow_mut<'a>(word: u64) -> Self::Mut<'a>
+    where
+        Self: 'a;
+}
+
 /// Where a record lies. Valid until the next `insert`, `remove`, `sweep_segment` or `take` of its
 /// table; a later use panics, at the latest when the place is gone.
 #[derive(Clone, Copy, Debug)]
@@ -154,6 +170,8 @@ pub struct Table<R: Record> {
 // SAFETY: the table owns its segments, directories and records, and shares nothing; it may go to
 // another thread wherever its records may.
 unsafe impl<R: Record + Send> Send for Table<R> {}
+// SAFETY: nothing in a shared table changes but what its records change themselves.
+unsafe impl<R: Record + Sync> Sync for Table<R> {}
 
 impl<R: Record> Default for Table<R> {
     fn default() -> Table<R> {
@@ -263,29 +281,25 @@ impl<R: Record> Table<R> {
         unsafe { R::borrow(word) }
     }
 
+    /// The record at a position, to be changed where it lies.
+    #[inline]
+    pub fn get_mut(&mut self, position: Position) -> R::Mut<'_>
+    where
+        R: RecordMut,
+    {
+        let word = self.word_at(position);
+        // SAFETY: an occupied slot holds the word of a record that the table owns, and the table is
+        // borrowed exclusively.
+        unsafe { R::borrow_mut(word) }
+    }
+
     /// Changes the record at a position, which may move in memory meanwhile but keeps its hash.
     #[inline]
     pub fn update<T>(&mut self, position: Position, change: impl FnOnce(&mut R) -> T) -> T {
-        struct PutBack<'t, R: Record> {
-            record: Option<R>,
-            segment: &'t mut Segment,
-            position: Position,
-        }
-        impl<R: Record> Drop for PutBack<'_, R> {
-            fn drop(&mut self) {
-                let line = &mut self.segment.buckets[usize::from(self.position.bucket)];
-                if let Some(record) = self.record.take() {
-                    line.set_word(usize::from(self.position.slot), into_word(record));
-                }
-            }
-        }
-        let word = self.word_at(position);
-        let segment = self.segment_at_mut(position);
-        // SAFETY: the word's record is owned here until it is put back, also if `change` panics;
-        // nobody reads the slot meanwhile, because the table is borrowed.
-        let record = Some(unsafe { R::from_word(word) });
-        let mut held = PutBack::<R> { record, segment, position };
-        change(held.record.as_mut().expect("put back on drop only"))
+        self.word_at(position);
+        let line = &mut self.segment_at_mut(position).buckets[usize::from(position.bucket)];
+        // SAFETY: `word_at` checks that the slot is occupied, and the table owns its record.
+        unsafe { update_slot(line, usize::from(position.slot), change) }
     }
 
     /// Puts another record of the same hash in place of the one at a position, which it returns.
@@ -361,7 +375,7 @@ impl<R: Record> Table<R> {
 
     /// The word at a position, which must be valid.
     #[inline]
-    fn word_at(&self, position: Position) -> u64 {
+    pub(in crate::ds) fn word_at(&self, position: Position) -> u64 {
         assert!(position.stamp == self.stamp, "the table has changed since the position was found");
         let slot = usize::from(position.slot);
         // SAFETY: stamps are unique among all tables and renewed before a segment is freed, so the
@@ -397,7 +411,37 @@ impl<R: Record> Drop for Table<R> {
     }
 }
 
-fn into_word<R: Record>(record: R) -> u64 {
+/// Changes the record in a slot, which is put back also if `change` panics.
+///
+/// # Safety
+/// The slot is occupied by the word of an `R` that belongs to whoever holds the bucket.
+#[inline]
+pub(in crate::ds) unsafe fn update_slot<R: Record, T>(
+    line: &mut Bucket,
+    slot: usize,
+    change: impl FnOnce(&mut R) -> T,
+) -> T {
+    struct PutBack<'b, R: Record> {
+        record: Option<R>,
+        line: &'b mut Bucket,
+        slot: usize,
+    }
+    impl<R: Record> Drop for PutBack<'_, R> {
+        fn drop(&mut self) {
+            if let Some(record) = self.record.take() {
+                self.line.set_word(self.slot, into_word(record));
+            }
+        }
+    }
+    // SAFETY: by contract; it is owned here until it is put back, and nobody reads the slot
+    // meanwhile, because the bucket is borrowed exclusively.
+    let record = Some(unsafe { R::from_word(line.word(slot)) });
+    let mut held = PutBack { record, line, slot };
+    change(held.record.as_mut().expect("put back on drop only"))
+}
+
+/// The word of a record whose ownership passes to a slot.
+pub(in crate::ds) fn into_word<R: Record>(record: R) -> u64 {
     let word = record.into_word();
     assert!(word != 0 && word >> WORD_BITS == 0, "a record's word is 48 bits and not zero");
     word

@@ -24,18 +24,19 @@ use crate::base::timers::Timers;
 use crate::config::{Apply, Config};
 use crate::coordinate::hop::Hops;
 use crate::coordinate::route::Placed;
-use crate::coordinate::shards::{Asker, Shards};
+use crate::coordinate::shards::Shards;
 use crate::limits;
 use crate::observe::process;
 use crate::resp::error::CmdError;
 use crate::resp::parse::Span;
 use crate::shard::digest;
 use crate::shard::message::{
-    Batch, Call, ClientFilter, CoreId, Message, Request, Response, Settings,
+    Asker, Batch, Call, ClientFilter, CoreId, Message, Request, Response, Settings,
 };
 use crate::shard::stats::{CommandStats, CoreStats, KeyspaceStats};
 use crate::store::db::{Db, Tuning};
 use crate::store::evict::Policy;
+use crate::store::object::EncodingLimits;
 
 /// Numbers that are fixed while the process lives.
 #[derive(Debug, Clone)]
@@ -231,6 +232,24 @@ fn tuning(config: &Config) -> Tuning {
         frequency: policy(config).counts_frequency(),
         lfu_log_factor: config.lfu_log_factor,
         lfu_decay_minutes: config.lfu_decay_time,
+        encoding: encoding(config),
+    }
+}
+
+fn encoding(config: &Config) -> EncodingLimits {
+    EncodingLimits {
+        hash_entries: config.hash_max_listpack_entries as usize,
+        hash_value: config.hash_max_listpack_value as usize,
+        set_int_entries: config.set_max_intset_entries as usize,
+        set_entries: config.set_max_listpack_entries as usize,
+        set_value: config.set_max_listpack_value as usize,
+        sorted_entries: config.zset_max_listpack_entries as usize,
+        sorted_value: config.zset_max_listpack_value as usize,
+        list_size: config.list_max_listpack_size.into(),
+        list_compress_depth: config.list_compress_depth as usize,
+        stream_bytes: config.stream_node_max_bytes as usize,
+        stream_entries: config.stream_node_max_entries as usize,
+        hll_sparse_bytes: config.hll_sparse_max_bytes as usize,
     }
 }
 
@@ -345,12 +364,14 @@ impl Core {
         self.tuned.get().memory_max > 0
     }
 
-    /// Evicts keys of this core until memory is below `maxmemory`; false if that cannot be had.
+    /// Brings memory below `maxmemory`: first by freeing what is gone already, then by evicting keys
+    /// of this core; false if that cannot be had.
     pub(super) fn make_room(&self) -> bool {
         let tuned = self.tuned.get();
         let mut db = self.shards.db.borrow_mut();
         while alloc::used() as u64 > tuned.memory_max {
-            if !db.evict_one(tuned.policy, tuned.samples) {
+            let is_freeing = db.free_some(limits::FREE_STEP);
+            if !is_freeing && !db.evict_one(tuned.policy, tuned.samples) {
                 return false;
             }
         }
@@ -495,6 +516,10 @@ impl Core {
             }
             Message::Release(id) => self.shards.release(id),
             Message::Handover(connection) => self.moves.arrived(from, connection),
+            Message::Hand(handed) => {
+                add(&self.sessions.hops_in, 1);
+                self.shards.take(*handed);
+            }
             Message::Request(ticket, request) => self.serve(Asker { core: from, ticket }, request),
         }
     }
@@ -507,7 +532,8 @@ impl Core {
             | Request::Execute(..)
             | Request::Join(_)
             | Request::Conclude(_)
-            | Request::Commit(..) => self.shards.serve(asker, request),
+            | Request::Commit(..)
+            | Request::Give(..) => self.shards.serve(asker, request),
             other => {
                 let response = self.serve_host(other);
                 self.shards.hops.answer(asker.core, asker.ticket, response);
@@ -552,7 +578,8 @@ impl Core {
             | Request::Execute(..)
             | Request::Join(_)
             | Request::Conclude(_)
-            | Request::Commit(..) => {
+            | Request::Commit(..)
+            | Request::Give(..) => {
                 unreachable!("keyspace requests are served above")
             }
         }

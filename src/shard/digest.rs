@@ -39,6 +39,7 @@ fn mix_value(digest: &mut Digest, entry: EntryRef<'_>) {
         ValueRef::Int(number) => mix(digest, itoa::Buffer::new().format(number).as_bytes()),
         ValueRef::Raw(bytes) => mix(digest, bytes),
         ValueRef::Big(bytes) => mix(digest, bytes),
+        ValueRef::Object(_) => {}
     }
     if entry.expiry().is_some() {
         xor(digest, b"!!expire!!");

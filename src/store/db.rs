@@ -14,10 +14,12 @@ use std::ops::Range;
 use super::carried::Carried;
 use super::change::{Change, Changes, Effect, Event};
 use super::entry::{Entry, EntryRef, Value, ValueRef};
+use super::graveyard::Graveyard;
+use super::object::{EncodingLimits, Object, ObjectMut};
 use crate::base::hash::SLOTS;
 use crate::base::prng::Prng;
 use crate::base::time::Millis;
-use crate::ds::table::{Position, Remains, Table};
+use crate::ds::table::{Position, Table};
 use crate::resp::args::Key;
 
 /// How many leading bits of a key's hash are its slot.
@@ -42,7 +44,7 @@ pub struct Counters {
     pub misses: Cell<u64>,
     pub expired: Cell<u64>,
     pub evicted: Cell<u64>,
-    /// Entries of flushed databases that are freed by now.
+    /// Entries of flushed databases and large collections that are freed by now.
     pub lazy_freed: Cell<u64>,
 }
 
@@ -70,6 +72,8 @@ pub struct Tuning {
     pub frequency: bool,
     pub lfu_log_factor: u32,
     pub lfu_decay_minutes: u32,
+    /// Up to which size collections keep their compact forms.
+    pub encoding: EncodingLimits,
 }
 
 /// The keyspace of one shard, with a selected database.
@@ -90,10 +94,8 @@ pub struct Db {
     pub counters: Counters,
     pub changes: Changes,
     pub tuning: Tuning,
-    /// Tables taken out by FLUSHALL and FLUSHDB, freed in slices.
-    graveyard: Vec<Remains<Entry>>,
-    /// Entries in them.
-    graveyard_len: usize,
+    /// What was taken out and is large, freed in slices.
+    pub(super) graveyard: Graveyard,
 }
 
 impl Db {
@@ -120,8 +122,7 @@ impl Db {
             counters: Counters::default(),
             changes: Changes::default(),
             tuning,
-            graveyard: Vec::new(),
-            graveyard_len: 0,
+            graveyard: Graveyard::default(),
         }
     }
 
@@ -386,31 +387,23 @@ impl Db {
         if keys == 0 {
             return;
         }
-        self.graveyard.push(database.table.take());
-        self.graveyard_len += keys;
+        self.graveyard.bury_table(database.table.take(), keys);
         (database.volatile, database.sweep_at, database.sweep_again) = (0, 0, false);
         self.changed_whole(index, "flush");
     }
 
-    /// Frees up to `entries` entries of flushed databases; false when nothing is left to free.
-    pub fn free_some(&mut self, entries: usize) -> bool {
-        let Some(remains) = self.graveyard.last_mut() else { return false };
-        let before = self.graveyard_len;
-        self.graveyard_len = before.saturating_sub(entries);
-        if remains.free_some(entries) {
-            self.graveyard.pop();
-        }
-        if self.graveyard.is_empty() {
-            self.graveyard_len = 0;
-        }
-        let freed = &self.counters.lazy_freed;
-        freed.set(freed.get() + (before - self.graveyard_len) as u64);
-        true
+    /// Frees up to about `budget` entries of flushed databases, or elements of large collections;
+    /// false when nothing is left to free.
+    pub fn free_some(&mut self, budget: usize) -> bool {
+        let freed = self.graveyard.free_some(budget);
+        let counter = &self.counters.lazy_freed;
+        counter.set(counter.get() + freed.unwrap_or(0) as u64);
+        freed.is_some()
     }
 
-    /// About how many entries of flushed databases still occupy memory.
+    /// Keys that are gone and whose values still occupy memory.
     pub fn lazy_free_pending(&self) -> usize {
-        self.graveyard_len
+        self.graveyard.pending()
     }
 
     /// Exchanges two databases, which changes nothing if they are one.
@@ -500,10 +493,20 @@ impl Write<'_, '_> {
         self.changed(event, || Effect::Request);
     }
 
+    /// Puts a collection in place of whatever the key holds; an empty one removes the key, and is
+    /// no change where there is none.
+    pub fn put_object(&mut self, object: Object, expiry: Expiry, event: Event) {
+        if object.view().is_empty() {
+            self.remove(Event::DEL);
+        } else {
+            self.set(Value::Object(object), expiry, event);
+        }
+    }
+
     /// Sets everything but the key from an entry that was elsewhere.
-    pub fn put(&mut self, carried: &Carried, event: Event) {
+    pub fn put(&mut self, carried: Carried, event: Event) {
         let expiry = carried.expiry.map_or(Expiry::Never, Expiry::At);
-        let at = self.place(carried.value.clone(), expiry);
+        let at = self.place(carried.value, expiry);
         let table = &mut self.db.databases[self.db.selected].table;
         if let Some(access) = carried.access {
             table.get(at).set_access(access);
@@ -526,6 +529,7 @@ impl Write<'_, '_> {
     }
 
     fn overwrite(&mut self, at: Position, value: Value<'_>, expiry: Expiry) {
+        self.bury_object(at);
         let database = &mut self.db.databases[self.db.selected];
         database.table.update(at, |entry| entry.set_value(value));
         match expiry {
@@ -537,7 +541,19 @@ impl Write<'_, '_> {
         self.db.touch(entry);
     }
 
-    fn insert(&mut self, value: Value<'_>, expiry: Expiry) -> Position {
+    /// Takes out a collection that is about to be overwritten: it may be too large to be dropped at
+    /// once.
+    #[inline]
+    fn bury_object(&mut self, at: Position) {
+        let table = &mut self.db.databases[self.db.selected].table;
+        if let ValueRef::Object(_) = table.get(at).value()
+            && let Some(object) = table.update(at, Entry::take_object)
+        {
+            self.db.graveyard.bury(object);
+        }
+    }
+
+    pub(super) fn insert(&mut self, value: Value<'_>, expiry: Expiry) -> Position {
         let expiry = match expiry {
             Expiry::At(time) => Some(time),
             Expiry::Keep | Expiry::Never => None,
@@ -589,13 +605,42 @@ impl Write<'_, '_> {
 
     /// Removes the key, if it exists; says whether it did.
     pub fn remove(&mut self, event: Event) -> bool {
-        let Some(at) = self.at.take() else { return false };
+        let is_removed = self.discard();
+        if is_removed {
+            self.changed(event, || Effect::Removed);
+        }
+        is_removed
+    }
+
+    /// Removes the key, if it exists, and reports nothing; says whether it did.
+    pub(super) fn discard(&mut self) -> bool {
+        let entry = self.take_entry();
+        let is_removed = entry.is_some();
+        if let Some(entry) = entry {
+            self.db.graveyard.bury_entry(entry);
+        }
+        is_removed
+    }
+
+    /// Removes the key, if it exists, and returns all that it held.
+    pub fn take(&mut self, event: Event) -> Option<Carried> {
+        let entry = self.take_entry()?;
+        self.changed(event, || Effect::Removed);
+        Some(Carried::moved(entry))
+    }
+
+    fn take_entry(&mut self) -> Option<Entry> {
+        let at = self.at.take()?;
         let database = &mut self.db.databases[self.db.selected];
         let entry = database.table.remove(at, self.key.hash);
         database.volatile -= usize::from(entry.view().expiry().is_some());
-        drop(entry);
-        self.changed(event, || Effect::Removed);
-        true
+        Some(entry)
+    }
+
+    /// The collection, if the key holds one.
+    #[inline]
+    pub(super) fn object_mut(&mut self) -> Option<ObjectMut<'_>> {
+        self.db.databases[self.db.selected].table.get_mut(self.at?).object()
     }
 
     /// Says which words repeat the change just made, where the request itself would not. They are
@@ -614,7 +659,7 @@ impl Write<'_, '_> {
     }
 
     #[inline]
-    fn changed(&mut self, event: Event, effect: impl FnOnce() -> Effect) {
+    pub(super) fn changed(&mut self, event: Event, effect: impl FnOnce() -> Effect) {
         let (database, key, time) = (self.db.selected as u16, self.key.bytes, self.db.now);
         let key = || key.into();
         self.db.changes.report(|| Change { database, key: key(), time, event, effect: effect() });

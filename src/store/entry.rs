@@ -12,25 +12,26 @@
 //!                                     only
 //! flags: kind (3 bits) | expires | long key | long value | modified
 //!
-//! kind  value
-//! Int   i64, 8 bytes
-//! Raw   the bytes, at most EMBED_MAX
-//! Big   a `Bytes` and its capacity, aligned to 8
+//! kind      value
+//! Int       i64, 8 bytes
+//! Raw       the bytes, at most EMBED_MAX
+//! Big       a `Bytes` and its capacity, aligned to 8
+//! List ...  a collection's struct, at most 16 bytes, aligned to 8
 //! ```
 //!
-//! Kind 3 is free for typed objects. All integers are in native byte order and, but for Big,
-//! unaligned. A 16-byte key with a 16-byte value takes 38 bytes, with expiry 46: blocks of
-//! 40 and 48 in the allocator.
+//! All integers are in native byte order and unaligned. A 16-byte key with a 16-byte value takes 38
+//! bytes, with expiry 46: blocks of 40 and 48 in the allocator.
 //!
 //! # Invariant
 //!
-//! The allocation is always `class(size)` bytes, where the size follows from the header, so the
-//! capacity needs no field and what stays in its class is rewritten in place. A value is Big
+//! The allocation is always [`block_size`]`(size)` bytes, where the size follows from the header,
+//! so the capacity needs no field and what stays in its block is rewritten in place. A value is Big
 //! exactly when it is longer than [`EMBED_MAX`]; it is then counted by reference, so replies share
 //! it.
 //!
-//! Alignment is 1 except for Big: asked for 8, mimalloc's aligned path would serve sizes that are
-//! not powers of two from the next larger block.
+//! Alignment is asked for as 1: asked for 8, mimalloc's aligned path would serve sizes that are not
+//! powers of two from the next larger block. Sizes are multiples of 8, for which allocators give
+//! that alignment anyway; where a value needs it, it is checked.
 //!
 //! Absent: what a value means, when an entry has expired, and any clock.
 
@@ -39,12 +40,20 @@ mod tests;
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
 use std::ptr::{self, NonNull};
 
 use bytes::{Bytes, BytesMut};
 
+use super::hash::Hash;
+use super::list::List;
+use super::object::{Kind, Object, ObjectMut, ObjectRef, PAYLOAD_ALIGN};
+use super::set::Set;
+use super::sorted_set::SortedSet;
+use super::stream::Stream;
+use crate::base::alloc::block_size;
 use crate::base::hash::key_hash;
-use crate::ds::table::Record;
+use crate::ds::table::{Record, RecordMut};
 
 /// Longest value, in bytes, that is stored inside the entry.
 pub const EMBED_MAX: usize = 16 * 1024;
@@ -53,6 +62,11 @@ const KIND_MASK: u8 = 0b111;
 const INT: u8 = 0;
 const RAW: u8 = 1;
 const BIG: u8 = 2;
+const LIST: u8 = 3;
+const HASH: u8 = 4;
+const SET: u8 = 5;
+const SORTED_SET: u8 = 6;
+const STREAM: u8 = 7;
 const EXPIRES: u8 = 1 << 3;
 const LONG_KEY: u8 = 1 << 4;
 const LONG_VALUE: u8 = 1 << 5;
@@ -67,7 +81,7 @@ const SHORT_MAX: usize = u8::MAX as usize;
 pub const KEY_MAX: usize = u32::MAX as usize;
 
 /// A value to be stored.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub enum Value<'a> {
     /// An integer that is kept as one.
     Int(i64),
@@ -75,10 +89,12 @@ pub enum Value<'a> {
     Raw(&'a [u8]),
     /// Bytes to be shared if they are long enough not to be embedded.
     Big(Bytes),
+    /// A collection.
+    Object(Object),
 }
 
 /// A stored value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub enum ValueRef<'a> {
     /// An integer; its text is the decimal one.
     Int(i64),
@@ -86,6 +102,18 @@ pub enum ValueRef<'a> {
     Raw(&'a [u8]),
     /// More bytes, which can be shared.
     Big(&'a Bytes),
+    /// A collection.
+    Object(ObjectRef<'a>),
+}
+
+impl ValueRef<'_> {
+    /// The type.
+    pub fn kind(self) -> Kind {
+        match self {
+            ValueRef::Int(_) | ValueRef::Raw(_) | ValueRef::Big(_) => Kind::String,
+            ValueRef::Object(object) => object.kind(),
+        }
+    }
 }
 
 /// The owner of one key's allocation.
@@ -95,7 +123,10 @@ pub struct Entry(NonNull<u8>);
 #[derive(Clone, Copy)]
 pub struct EntryRef<'a>(NonNull<u8>, PhantomData<&'a Entry>);
 
-// SAFETY: an entry owns its allocation, and `Bytes` may go to other threads.
+/// An exclusive borrow of an [`Entry`], which stays where it is.
+pub struct EntryMut<'a>(NonNull<u8>, PhantomData<&'a mut Entry>);
+
+// SAFETY: an entry owns its allocation; `Bytes` and collections may go to other threads.
 unsafe impl Send for Entry {}
 
 /// The payload of a Big value.
@@ -150,24 +181,30 @@ impl Shape {
 
     fn value_at(self) -> usize {
         let key_end = self.key_at() + self.key_len;
-        if self.kind() == BIG { key_end.next_multiple_of(align_of::<Big>()) } else { key_end }
+        if self.kind() >= BIG { key_end.next_multiple_of(STRUCT_ALIGN) } else { key_end }
     }
 
     fn layout(self) -> Layout {
-        let align = if self.kind() == BIG { align_of::<Big>() } else { 1 };
-        let size = class(self.value_at() + self.value_len);
-        Layout::from_size_align(size, align).expect("key and value lengths are 32-bit")
+        let size = block_size(self.value_at() + self.value_len);
+        Layout::from_size_align(size, 1).expect("key and value lengths are 32-bit")
     }
 }
 
-/// The block size that mimalloc uses for `size` bytes, built with an alignment of 8 (see
-/// `.cargo/config.toml`): multiples of 8 up to 64, above that four steps for each power of two.
-fn class(size: usize) -> usize {
-    if size <= 64 {
-        return size.next_multiple_of(8);
+/// How values that are structs are aligned.
+const STRUCT_ALIGN: usize = PAYLOAD_ALIGN;
+const _: () = assert!(align_of::<Big>() <= STRUCT_ALIGN);
+
+/// Bytes inside the entry of a value of a kind other than Raw.
+const fn payload_len(kind: u8) -> usize {
+    match kind {
+        INT => size_of::<i64>(),
+        BIG => size_of::<Big>(),
+        LIST => size_of::<List>(),
+        HASH => size_of::<Hash>(),
+        SET => size_of::<Set>(),
+        SORTED_SET => size_of::<SortedSet>(),
+        _ => size_of::<Stream>(),
     }
-    let top_bit = (size - 1).ilog2();
-    size.next_multiple_of(1 << (top_bit - 2))
 }
 
 impl<'a> EntryRef<'a> {
@@ -184,13 +221,18 @@ impl<'a> EntryRef<'a> {
     pub fn value(self) -> ValueRef<'a> {
         let shape = self.shape();
         let value = self.at(shape.value_at());
-        // SAFETY: the shape describes this allocation, whose value is of the kind that it says; for
-        // Big it is aligned. It does not change during `'a`.
+        // SAFETY: the shape describes this allocation, whose value is of the kind that it says;
+        // structs are aligned. It does not change during `'a`.
         unsafe {
             match shape.kind() {
                 INT => ValueRef::Int(value.cast::<i64>().read_unaligned()),
                 RAW => ValueRef::Raw(std::slice::from_raw_parts(value, shape.value_len)),
-                _ => ValueRef::Big(&(*value.cast::<Big>()).bytes),
+                BIG => ValueRef::Big(&(*value.cast::<Big>()).bytes),
+                LIST => ValueRef::Object(ObjectRef::List(&*value.cast())),
+                HASH => ValueRef::Object(ObjectRef::Hash(&*value.cast())),
+                SET => ValueRef::Object(ObjectRef::Set(&*value.cast())),
+                SORTED_SET => ValueRef::Object(ObjectRef::SortedSet(&*value.cast())),
+                _ => ValueRef::Object(ObjectRef::Stream(&*value.cast())),
             }
         }
     }
@@ -227,16 +269,17 @@ impl<'a> EntryRef<'a> {
         self.shape().has(MODIFIED)
     }
 
-    /// Bytes allocated for the entry, with those of a Big value.
-    pub fn memory(self) -> usize {
+    /// Bytes allocated for the entry with all that its value refers to; a collection's are
+    /// estimated from so many elements, or with 0 added up.
+    pub fn memory(self, samples: usize) -> usize {
         let shape = self.shape();
-        let shared = if shape.kind() == BIG {
+        let referred = match self.value() {
+            ValueRef::Int(_) | ValueRef::Raw(_) => 0,
             // SAFETY: the kind says that the value is a Big; it is aligned.
-            unsafe { (*self.at(shape.value_at()).cast::<Big>()).capacity }
-        } else {
-            0
+            ValueRef::Big(_) => unsafe { (*self.at(shape.value_at()).cast::<Big>()).capacity },
+            ValueRef::Object(object) => object.memory(samples),
         };
-        shape.layout().size() + shared
+        shape.layout().size() + referred
     }
 
     #[inline]
@@ -246,9 +289,8 @@ impl<'a> EntryRef<'a> {
             let mut shape = Shape { flags: self.read(0), key_len: 0, value_len: 0 };
             shape.key_len = self.read_length(KEY_LENGTH_AT, shape.has(LONG_KEY));
             shape.value_len = match shape.kind() {
-                INT => size_of::<i64>(),
                 RAW => self.read_length(shape.value_length_at(), shape.has(LONG_VALUE)),
-                _ => size_of::<Big>(),
+                kind => payload_len(kind),
             };
             shape
         }
@@ -273,6 +315,28 @@ impl<'a> EntryRef<'a> {
     #[inline]
     fn at(self, offset: usize) -> *mut u8 {
         self.0.as_ptr().wrapping_add(offset)
+    }
+}
+
+impl<'a> EntryMut<'a> {
+    /// The collection, if the value is one.
+    #[inline]
+    pub fn object(self) -> Option<ObjectMut<'a>> {
+        let entry = EntryRef(self.0, PhantomData);
+        let shape = entry.shape();
+        let value = entry.at(shape.value_at());
+        // SAFETY: the shape describes this allocation, whose value is of the kind that it says;
+        // structs are aligned. The entry is borrowed exclusively during `'a`.
+        unsafe {
+            Some(match shape.kind() {
+                LIST => ObjectMut::List(&mut *value.cast()),
+                HASH => ObjectMut::Hash(&mut *value.cast()),
+                SET => ObjectMut::Set(&mut *value.cast()),
+                SORTED_SET => ObjectMut::SortedSet(&mut *value.cast()),
+                STREAM => ObjectMut::Stream(&mut *value.cast()),
+                _ => return None,
+            })
+        }
     }
 }
 
@@ -306,12 +370,48 @@ impl Entry {
     /// Sets the value. Key, expiry and access field stay.
     pub fn set_value(&mut self, value: Value<'_>) {
         in_stored_form(value, |value| {
-            self.drop_big();
+            self.drop_payload();
             let (kind, value_len) = place_of(&value);
             let shape = self.reshape(kind, value_len, self.view().expiry(), 0);
-            // SAFETY: reshaped for this value; a former Big has been dropped.
+            // SAFETY: reshaped for this value; a former payload has been dropped.
             unsafe { self.write_value(shape, value) }
         });
+    }
+
+    /// Takes a collection out, if the value is one, and leaves the integer zero.
+    pub fn take_object(&mut self) -> Option<Object> {
+        // SAFETY: what was read is given up below: the entry becomes an integer.
+        let object = unsafe { self.read_object()? };
+        let shape = self.reshape(INT, payload_len(INT), self.view().expiry(), 0);
+        // SAFETY: reshaped for an integer.
+        unsafe { self.write_value(shape, Value::Int(0)) }
+        Some(object)
+    }
+
+    /// The collection, if the value is one. The rest is dropped.
+    pub fn into_object(self) -> Option<Object> {
+        // SAFETY: the entry is given up below without dropping its value.
+        let object = unsafe { self.read_object()? };
+        ManuallyDrop::new(self).free();
+        Some(object)
+    }
+
+    /// # Safety
+    /// The value in the entry must not be used or dropped any more.
+    unsafe fn read_object(&self) -> Option<Object> {
+        let shape = self.view().shape();
+        let value = self.view().at(shape.value_at());
+        // SAFETY: a struct of this kind lies there, aligned; by contract it has one owner.
+        unsafe {
+            Some(match shape.kind() {
+                LIST => Object::List(value.cast::<List>().read()),
+                HASH => Object::Hash(value.cast::<Hash>().read()),
+                SET => Object::Set(value.cast::<Set>().read()),
+                SORTED_SET => Object::SortedSet(value.cast::<SortedSet>().read()),
+                STREAM => Object::Stream(value.cast::<Stream>().read()),
+                _ => return None,
+            })
+        }
     }
 
     /// Sets or removes the expiry, Unix time in milliseconds.
@@ -327,18 +427,20 @@ impl Entry {
         }
     }
 
-    /// Adds bytes at the end of the value, in amortised constant time for each.
+    /// Adds bytes at the end of the value, which must be a string, in amortised constant time for
+    /// each.
     pub fn append(&mut self, bytes: &[u8]) {
         self.make_text();
         let length = match self.view().value() {
             ValueRef::Raw(old) => old.len(),
             ValueRef::Big(old) => old.len(),
-            ValueRef::Int(_) => unreachable!("integers have become text"),
+            ValueRef::Int(_) | ValueRef::Object(_) => unreachable!("the caller knows it is text"),
         };
         self.write_at(length, bytes);
     }
 
-    /// Overwrites the value from `offset` on. It is extended with zeros as far as needed, to
+    /// Overwrites the value, which must be a string, from `offset` on. It is extended with zeros as
+    /// far as needed, to
     /// `offset` itself when `bytes` is empty; the caller bounds the resulting length. An integer
     /// becomes its text first. Panics if the end is beyond `usize`.
     pub fn write_at(&mut self, offset: usize, bytes: &[u8]) {
@@ -351,7 +453,7 @@ impl Entry {
                 return;
             }
             ValueRef::Raw(old) => old.len(),
-            ValueRef::Int(_) => unreachable!("integers have become text"),
+            ValueRef::Int(_) | ValueRef::Object(_) => unreachable!("the caller knows it is text"),
         };
         if end > EMBED_MAX {
             self.outgrow(offset, bytes);
@@ -476,7 +578,7 @@ impl Entry {
     }
 
     /// # Safety
-    /// The entry has this shape, made for this value, and holds no Big that needs dropping.
+    /// The entry has this shape, made for this value, and holds no struct that needs dropping.
     unsafe fn write_value(&mut self, shape: Shape, value: Value<'_>) {
         let target = self.view().at(shape.value_at());
         // SAFETY: by contract there is room for the value.
@@ -490,6 +592,13 @@ impl Entry {
                     let capacity = bytes.len();
                     self.big_at(shape).write(Big { bytes, capacity });
                 }
+                Value::Object(object) => match object {
+                    Object::List(list) => target.cast::<List>().write(list),
+                    Object::Hash(hash) => target.cast::<Hash>().write(hash),
+                    Object::Set(set) => target.cast::<Set>().write(set),
+                    Object::SortedSet(set) => target.cast::<SortedSet>().write(set),
+                    Object::Stream(stream) => target.cast::<Stream>().write(stream),
+                },
             }
         }
     }
@@ -498,21 +607,31 @@ impl Entry {
         self.view().at(shape.value_at()).cast()
     }
 
-    /// Drops a Big value, whose place must then be rewritten or freed.
-    fn drop_big(&mut self) {
+    /// Drops a value that is a struct. Its place must then be rewritten or freed.
+    #[inline]
+    fn drop_payload(&mut self) {
         let shape = self.view().shape();
-        if shape.kind() == BIG {
+        match shape.kind() {
+            INT | RAW => {}
             // SAFETY: the kind says that a Big lies there; the callers do not use it again.
-            unsafe { self.big_at(shape).drop_in_place() }
+            BIG => unsafe { self.big_at(shape).drop_in_place() },
+            // SAFETY: the callers do not use the value again.
+            _ => drop(unsafe { self.read_object() }),
         }
+    }
+
+    /// Gives the allocation back, without dropping the value.
+    fn free(&mut self) {
+        // SAFETY: allocated with the layout that follows from the header; every caller gives the
+        // entry up.
+        unsafe { dealloc(self.0.as_ptr(), self.view().shape().layout()) }
     }
 }
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        self.drop_big();
-        // SAFETY: allocated with the layout that follows from the header.
-        unsafe { dealloc(self.0.as_ptr(), self.view().shape().layout()) }
+        self.drop_payload();
+        self.free();
     }
 }
 
@@ -543,10 +662,25 @@ impl Record for Entry {
     }
 }
 
+impl RecordMut for Entry {
+    type Mut<'a> = EntryMut<'a>;
+
+    #[inline]
+    unsafe fn borrow_mut<'a>(word: u64) -> EntryMut<'a> {
+        let address = ptr::with_exposed_provenance_mut(word as usize);
+        // SAFETY: by contract the word is a pointer that was not null.
+        EntryMut(unsafe { NonNull::new_unchecked(address) }, PhantomData)
+    }
+}
+
 fn allocate(shape: Shape) -> NonNull<u8> {
     let layout = shape.layout();
     // SAFETY: an entry has at least a header, so its layout is not empty.
-    NonNull::new(unsafe { alloc(layout) }).unwrap_or_else(|| handle_alloc_error(layout))
+    let block = NonNull::new(unsafe { alloc(layout) });
+    let block = block.unwrap_or_else(|| handle_alloc_error(layout));
+    let is_aligned = block.as_ptr().addr().is_multiple_of(STRUCT_ALIGN);
+    assert!(shape.kind() < BIG || is_aligned, "the allocator aligns multiples of 8 to 8");
+    block
 }
 
 /// Passes a value on in the form in which its length wants it to be stored.
@@ -565,7 +699,17 @@ fn place_of(value: &Value<'_>) -> (u8, usize) {
     match value {
         Value::Int(_) => (INT, size_of::<i64>()),
         Value::Raw(bytes) => (RAW, bytes.len()),
-        Value::Big(_) => (BIG, size_of::<Big>()),
+        Value::Big(_) => (BIG, payload_len(BIG)),
+        Value::Object(object) => {
+            let kind = match object {
+                Object::List(_) => LIST,
+                Object::Hash(_) => HASH,
+                Object::Set(_) => SET,
+                Object::SortedSet(_) => SORTED_SET,
+                Object::Stream(_) => STREAM,
+            };
+            (kind, payload_len(kind))
+        }
     }
 }
 

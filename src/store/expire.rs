@@ -48,12 +48,13 @@ impl Db {
             Some(at) if at > now => Sweep::Keep(at as u64),
             Some(_) => Sweep::Remove,
         };
-        let segments = database.table.segment_count();
+        let (segments, graveyard) = (database.table.segment_count(), &mut self.graveyard);
         database.table.sweep_segment(segment, judge, |entry| {
             count += 1;
             if listening {
                 removed.push(entry.view().key().into());
             }
+            graveyard.bury_entry(entry);
         });
         database.sweep_again |= database.table.segment_count() < segments;
         database.volatile -= count;

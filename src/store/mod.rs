@@ -5,6 +5,14 @@
 pub mod carried;
 pub mod change;
 pub mod db;
+pub mod edit;
 pub mod entry;
 pub mod evict;
 pub mod expire;
+mod graveyard;
+pub mod hash;
+pub mod list;
+pub mod object;
+pub mod set;
+pub mod sorted_set;
+pub mod stream;

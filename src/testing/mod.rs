@@ -9,6 +9,7 @@ use crate::resp::out::{Out, Protocol};
 use crate::resp::parse::Span;
 use crate::shard::execute;
 use crate::store::db::{Db, Tuning};
+use crate::store::object::EncodingLimits;
 
 /// One shard that owns every slot, and a clock to turn.
 pub struct Fixture {
@@ -25,6 +26,7 @@ impl Fixture {
             frequency: false,
             lfu_log_factor: 10,
             lfu_decay_minutes: 1,
+            encoding: EncodingLimits::default(),
         };
         let mut db = Db::new(16, 0, 1, 0..SLOTS, 1, tuning);
         db.set_now(1_700_000_000_000);

@@ -64,6 +64,9 @@ const IDLE_TIME_UNKNOWN: CmdError = CmdError::Text(
      switching between policies at runtime LRU and LFU data will take some time to adjust.",
 );
 
+/// SAMPLES where it is not given.
+const SAMPLES_DEFAULT: usize = 5;
+
 const HELP: &[&str] = &[
     "OBJECT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
     "ENCODING <key>",
@@ -89,11 +92,12 @@ pub(super) fn help(_: &Db, _: &Args<'_>, out: &mut Out) -> CmdResult {
 }
 
 /// The representation that Redis 7 has for such a value.
-fn encoding_of(entry: EntryRef<'_>) -> &'static str {
+pub fn encoding_of(entry: EntryRef<'_>) -> &'static str {
     match entry.value() {
         ValueRef::Int(_) => "int",
         ValueRef::Raw(text) if text.len() <= EMBEDDED_MAX && !entry.is_modified() => "embstr",
         ValueRef::Raw(_) | ValueRef::Big(_) => "raw",
+        ValueRef::Object(object) => object.encoding(),
     }
 }
 
@@ -135,17 +139,17 @@ fn reference_count(db: &Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
 }
 
 fn memory_usage(db: &Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
-    let mut options = args.reader(3);
+    let (mut options, mut samples) = (args.reader(3), SAMPLES_DEFAULT);
     while !options.done() {
-        // The number of samples is checked and not needed: sizes are known without sampling.
-        if !options.keyword("SAMPLES") || options.int()? < 0 {
+        if !options.keyword("SAMPLES") {
             return Err(CmdError::Syntax);
         }
+        samples = usize::try_from(options.int()?).map_err(|_| CmdError::Syntax)?;
     }
     match db.peek(args.key(2)) {
         Some(entry) => {
             let (slots, bytes) = db.table_shape();
-            out.count(entry.memory() + bytes.div_ceil(slots));
+            out.count(entry.memory(samples) + bytes.div_ceil(slots));
         }
         None => out.null(),
     }

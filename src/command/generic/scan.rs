@@ -77,7 +77,7 @@ impl<'a> Wanted<'a> {
     fn has(&self, entry: EntryRef<'_>) -> bool {
         let matches = |pattern: &[u8]| matches(pattern, entry.key());
         let is_named =
-            |name: &[u8]| name.eq_ignore_ascii_case(super::type_name(entry.value()).as_bytes());
+            |name: &[u8]| name.eq_ignore_ascii_case(entry.value().kind().name().as_bytes());
         self.pattern.is_none_or(matches) && self.type_name.is_none_or(is_named)
     }
 

@@ -8,6 +8,7 @@ use crate::resp::out::{Out, Protocol};
 use crate::resp::parse::Span;
 use crate::store::change::Effect;
 use crate::store::db::{Db, Tuning};
+use crate::store::object::EncodingLimits;
 use crate::testing::Fixture;
 
 const OK: &str = "+OK\r\n";
@@ -418,6 +419,7 @@ fn halves() -> [Db; 2] {
         frequency: false,
         lfu_log_factor: 10,
         lfu_decay_minutes: 1,
+        encoding: EncodingLimits::default(),
     };
     let mut shards =
         [0..SLOTS / 2, SLOTS / 2..SLOTS].map(|owned| Db::new(1, 0, 2, owned, 1, tuning));

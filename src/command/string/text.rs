@@ -32,6 +32,7 @@ impl<'a> Text<'a> {
             ValueRef::Int(number) => Text::Int(number),
             ValueRef::Raw(bytes) => Text::Raw(bytes),
             ValueRef::Big(bytes) => Text::Big(bytes),
+            ValueRef::Object(_) => return Err(CmdError::WrongType),
         })
     }
 

@@ -9,13 +9,13 @@
 //! know what its words mean: ownership is the segment's and the table's business.
 
 /// Records in one bucket: what 64 bytes hold at one byte of fingerprint and six of pointer each.
-pub(super) const SLOTS_PER_BUCKET: usize = 9;
+pub(in crate::ds) const SLOTS_PER_BUCKET: usize = 9;
 
 const OVERFLOW_AT: usize = SLOTS_PER_BUCKET;
 const POINTERS_AT: usize = OVERFLOW_AT + 1;
 const POINTER_BYTES: usize = 6;
 /// Bits of a word that a slot can hold.
-pub(super) const WORD_BITS: u32 = 8 * POINTER_BYTES as u32;
+pub(in crate::ds) const WORD_BITS: u32 = 8 * POINTER_BYTES as u32;
 const SLOT_MASK: u32 = (1 << SLOTS_PER_BUCKET) - 1;
 
 const _: () = assert!(POINTERS_AT + SLOTS_PER_BUCKET * POINTER_BYTES == size_of::<Bucket>());
@@ -23,70 +23,70 @@ const _: () = assert!(POINTERS_AT + SLOTS_PER_BUCKET * POINTER_BYTES == size_of:
 /// A cache line of nine fingerprints, an overflow counter and nine 48-bit words.
 #[derive(Clone)]
 #[repr(C, align(64))]
-pub(super) struct Bucket([u8; 64]);
+pub(in crate::ds) struct Bucket([u8; 64]);
 
 impl Bucket {
-    pub(super) const EMPTY: Bucket = Bucket([0; 64]);
+    pub(in crate::ds) const EMPTY: Bucket = Bucket([0; 64]);
 
     /// The slots whose fingerprint is `fingerprint`; zero asks for the vacant ones.
     #[inline]
-    pub(super) fn matching(&self, fingerprint: u8) -> Slots {
+    pub(in crate::ds) fn matching(&self, fingerprint: u8) -> Slots {
         Slots(compare(&self.0, fingerprint) & SLOT_MASK)
     }
 
     /// The slots that hold a record.
     #[inline]
-    pub(super) fn occupied(&self) -> Slots {
+    pub(in crate::ds) fn occupied(&self) -> Slots {
         Slots(!compare(&self.0, 0) & SLOT_MASK)
     }
 
     #[inline]
-    pub(super) fn is_occupied(&self, slot: usize) -> bool {
+    pub(in crate::ds) fn is_occupied(&self, slot: usize) -> bool {
         self.0[slot] != 0
     }
 
     /// The word in an occupied slot. It is read as the upper six bytes of the eight that end with
     /// it, so that even the last one stays inside the line.
     #[inline]
-    pub(super) fn word(&self, slot: usize) -> u64 {
+    pub(in crate::ds) fn word(&self, slot: usize) -> u64 {
         let end = POINTERS_AT + (slot + 1) * POINTER_BYTES;
         let bytes: [u8; 8] = self.0[end - 8..end].try_into().expect("eight bytes");
         u64::from_le_bytes(bytes) >> (64 - WORD_BITS)
     }
 
     #[inline]
-    pub(super) fn set_word(&mut self, slot: usize, word: u64) {
+    pub(in crate::ds) fn set_word(&mut self, slot: usize, word: u64) {
         let at = POINTERS_AT + slot * POINTER_BYTES;
         self.0[at..at + POINTER_BYTES].copy_from_slice(&word.to_le_bytes()[..POINTER_BYTES]);
     }
 
     #[inline]
-    pub(super) fn fill(&mut self, slot: usize, fingerprint: u8, word: u64) {
+    pub(in crate::ds) fn fill(&mut self, slot: usize, fingerprint: u8, word: u64) {
         self.0[slot] = fingerprint;
         self.set_word(slot, word);
     }
 
     #[inline]
-    pub(super) fn vacate(&mut self, slot: usize) {
+    pub(in crate::ds) fn vacate(&mut self, slot: usize) {
         self.0[slot] = 0;
     }
 
     /// Whether records whose home is here or before may live in later buckets.
     #[inline]
-    pub(super) fn has_overflow(&self) -> bool {
+    pub(in crate::ds) fn has_overflow(&self) -> bool {
         self.0[OVERFLOW_AT] != 0
     }
 
     /// Counts one more record that passed over this bucket. At 255 the count is no longer known
     /// and stays there until the segment is rebuilt.
     #[inline]
-    pub(super) fn raise_overflow(&mut self) {
+    pub(in crate::ds) fn raise_overflow(&mut self) {
         self.0[OVERFLOW_AT] = self.0[OVERFLOW_AT].saturating_add(1);
     }
 
     /// Takes back one `raise_overflow`.
     #[inline]
-    pub(super) fn lower_overflow(&mut self) {
+    pub(in crate::ds) fn lower_overflow(&mut self) {
         let count = &mut self.0[OVERFLOW_AT];
         debug_assert!(*count > 0, "no record passed over this bucket");
         if *count < u8::MAX {
@@ -97,7 +97,7 @@ impl Bucket {
 
 /// A set of slots of one bucket, lowest first.
 #[derive(Clone, Copy)]
-pub(super) struct Slots(u32);
+pub(in crate::ds) struct Slots(u32);
 
 impl Iterator for Slots {
     type Item = usize;

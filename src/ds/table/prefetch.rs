@@ -2,7 +2,7 @@
 
 /// Starts to load the cache line at `address`, which may be any address at all.
 #[inline]
-pub(super) fn prefetch(address: *const u8) {
+pub(in crate::ds) fn prefetch(address: *const u8) {
     #[cfg(all(target_arch = "x86_64", not(miri)))]
     // SAFETY: a prefetch cannot fault, whatever the address, and SSE is part of x86_64.
     unsafe {

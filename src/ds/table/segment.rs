@@ -16,7 +16,7 @@ use super::bucket::{Bucket, SLOTS_PER_BUCKET};
 /// Buckets in one segment. With versions and header they fill a 4096-byte page exactly, a size that
 /// allocators serve without rounding; 64 buckets would be rounded up to 5120 bytes. Half as many
 /// would double the directory and the header's share, twice as many the longest pause (a split).
-pub(super) const BUCKETS: usize = 59;
+pub(in crate::ds) const BUCKETS: usize = 59;
 
 /// Records that one segment can hold.
 pub(super) const SLOTS: usize = BUCKETS * SLOTS_PER_BUCKET;
@@ -35,14 +35,21 @@ const _: () = assert!(
 
 /// The bucket in which a record with this hash is looked for first. Independent of the depth.
 #[inline]
-pub(super) fn home_of(hash: u64) -> usize {
+pub(in crate::ds) fn home_of(hash: u64) -> usize {
+    home_among(hash, BUCKETS)
+}
+
+/// The home of a record with this hash where there are `buckets` of them. Homes among different
+/// numbers of buckets stand in the same order.
+#[inline]
+pub(in crate::ds) fn home_among(hash: u64, buckets: usize) -> usize {
     let bits = (hash >> FINGERPRINT_BITS) & ((1 << HOME_BITS) - 1);
-    (bits as usize * BUCKETS) >> HOME_BITS
+    (bits as usize * buckets) >> HOME_BITS
 }
 
 /// The byte that stands for a hash inside a bucket; never zero.
 #[inline]
-pub(super) fn fingerprint_of(hash: u64) -> u8 {
+pub(in crate::ds) fn fingerprint_of(hash: u64) -> u8 {
     (hash as u8).max(1)
 }
 

@@ -37,7 +37,7 @@ impl<R: Record> Table<R> {
     /// visited at least once, whatever happens between steps; see the essay of [`super::table`].
     /// Cursors are below 2^48; one that was never handed out may end the scan.
     pub fn scan<'t>(&'t self, cursor: u64, mut visit: impl FnMut(R::Ref<'t>)) -> u64 {
-        let home = (cursor >> MAX_DEPTH) as usize;
+        let home = cursor_home(cursor);
         if self.is_empty() || home >= BUCKETS {
             return 0;
         }
@@ -48,8 +48,7 @@ impl<R: Record> Table<R> {
         }
         match last.checked_add(1) {
             Some(next) => ((home as u64) << MAX_DEPTH) | (next >> (64 - MAX_DEPTH)),
-            None if home + 1 == BUCKETS => 0,
-            None => (home as u64 + 1) << MAX_DEPTH,
+            None => cursor_of(home + 1),
         }
     }
 
@@ -221,6 +220,16 @@ impl<R: Record> Table<R> {
     }
 }
 
+/// The home bucket that a cursor walks; not below [`BUCKETS`] if it was never handed out.
+pub(in crate::ds) fn cursor_home(cursor: u64) -> usize {
+    (cursor >> MAX_DEPTH) as usize
+}
+
+/// The cursor with which the walk of a home bucket begins; zero behind the last one.
+pub(in crate::ds) fn cursor_of(home: usize) -> u64 {
+    if home >= BUCKETS { 0 } else { (home as u64) << MAX_DEPTH }
+}
+
 /// What a table held, to be freed bit by bit. Dropping it frees all that is left.
 pub struct Remains<R: Record> {
     segments: Vec<NonNull<Segment>>,
@@ -233,6 +242,11 @@ unsafe impl<R: Record + Send> Send for Remains<R> {}
 impl<R: Record> Remains<R> {
     /// Drops up to `max_records` records, or pages in their place, and says whether all is gone.
     pub fn free_some(&mut self, max_records: usize) -> bool {
+        self.free_some_with(max_records, drop)
+    }
+
+    /// [`Remains::free_some`] with another end for the records than to be dropped.
+    pub fn free_some_with(&mut self, max_records: usize, mut end: impl FnMut(R)) -> bool {
         let mut left = max_records;
         while left > 0
             && let Some(mut pointer) = self.segments.last().copied()
@@ -240,7 +254,7 @@ impl<R: Record> Remains<R> {
             // SAFETY: the list owns its segments.
             let segment = unsafe { pointer.as_mut() };
             prefetch_records(segment);
-            left -= drain::<R>(segment, left);
+            left -= drain(segment, left, &mut end);
             if segment.live == 0 {
                 self.segments.pop();
                 left = left.saturating_sub(1);
@@ -258,8 +272,8 @@ impl<R: Record> Drop for Remains<R> {
     }
 }
 
-/// Drops up to `max_records` records of a segment, and returns how many.
-fn drain<R: Record>(segment: &mut Segment, max_records: usize) -> usize {
+/// Takes up to `max_records` records out of a segment, and returns how many.
+fn drain<R: Record>(segment: &mut Segment, max_records: usize, end: &mut impl FnMut(R)) -> usize {
     let mut dropped = 0;
     for line in &mut segment.buckets {
         for slot in line.occupied().take(max_records - dropped) {
@@ -267,7 +281,7 @@ fn drain<R: Record>(segment: &mut Segment, max_records: usize) -> usize {
             segment.live -= 1;
             dropped += 1;
             // SAFETY: the slot is vacant now, so the word's ownership passes to here.
-            drop(unsafe { R::from_word(line.word(slot)) });
+            end(unsafe { R::from_word(line.word(slot)) });
         }
     }
     dropped
@@ -322,6 +336,6 @@ fn has_prefix(hash: u64, prefix: u64, bits: u32) -> bool {
 }
 
 /// Maps a uniform word to a uniform number below `bound`, up to a bias of `bound` in 2^64.
-fn below(word: u64, bound: usize) -> usize {
+pub(in crate::ds) fn below(word: u64, bound: usize) -> usize {
     ((u128::from(word) * bound as u128) >> 64) as usize
 }
