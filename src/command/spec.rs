@@ -235,6 +235,9 @@ pub enum Run {
     /// Keys that may lie on two or more shards, looked at first and changed together afterwards. A
     /// command whose keys are all read-only (LCS) answers in its second phase and changes nothing.
     TwoPhase { collect: Collect, commit: Commit },
+    /// SORT, which learns from the elements of its first key what further keys to read. The body does
+    /// all of it where one shard holds everything; `derives` says whether there are further keys.
+    Sort { body: Body, derives: fn(&Args<'_>) -> bool },
     /// A value goes from the first key to the second, which may lie on two shards. Both are looked
     /// at first; then the owner of the first gives and the owner of the second takes. However large
     /// it is, the value is not copied.
@@ -249,7 +252,7 @@ impl Run {
             Run::Shard(body) | Run::Scatter(body, _) | Run::Every(body, _) => {
                 matches!(body, Body::Writes(_))
             }
-            Run::Cursor(_, body) => matches!(body, Body::Writes(_)),
+            Run::Cursor(_, body) | Run::Sort { body, .. } => matches!(body, Body::Writes(_)),
             Run::TwoPhase { .. } | Run::Handover { .. } => true,
         }
     }

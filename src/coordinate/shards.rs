@@ -160,9 +160,15 @@ impl Shards {
                 self.answer(asker, Response::Committed(phase));
                 self.release(id);
             }
+            Request::Collect(phase) => self.collect(asker, phase),
             Request::Give(id, phase, taker) => self.give(asker, id, phase, taker),
             _ => unreachable!("not a request on the keyspace"),
         }
+    }
+
+    fn collect(&self, asker: Asker, phase: Box<Phase>) {
+        let parcel = execute::collect(&mut self.db.borrow_mut(), &phase.batch);
+        self.answer(asker, Response::Collected(phase, parcel));
     }
 
     /// The first half of a handover. The value goes straight on to the core that takes it, so no
@@ -236,8 +242,7 @@ impl Shards {
                 }
             }
             Work::Task(Task::Collect(phase)) => {
-                let parcel = execute::collect(&mut self.db.borrow_mut(), &phase.batch);
-                self.answer(asker, Response::Collected(phase, parcel));
+                self.collect(asker, phase);
             }
             Work::Batch(mut batch) => {
                 let next = batch.ran() + 1;

@@ -506,6 +506,7 @@ impl Core {
             | Request::Schedule(_)
             | Request::Execute(..)
             | Request::Commit(..)
+            | Request::Collect(_)
             | Request::Give(..) => self.shards.serve(asker, request),
             other => {
                 let response = self.serve_host(other);
@@ -548,6 +549,7 @@ impl Core {
             | Request::Schedule(_)
             | Request::Execute(..)
             | Request::Commit(..)
+            | Request::Collect(_)
             | Request::Give(..) => {
                 unreachable!("keyspace requests are served above")
             }

@@ -1,6 +1,6 @@
 //! A hash: fields with values.
 
-use super::object::{Kind, Typed};
+use super::object::{EncodingLimits, Kind, Typed};
 
 /// A hash: fields with values.
 #[derive(Default)]
@@ -9,9 +9,20 @@ pub struct Hash {
 }
 
 impl Hash {
-    /// Adds an element.
-    pub fn push(&mut self, element: &[u8]) {
-        self.items.push(element.into());
+    /// Sets a field; true if it is new.
+    pub fn insert(&mut self, field: &[u8], value: &[u8], _: &EncodingLimits) -> bool {
+        let found = self.items.chunks_exact_mut(2).find(|pair| *pair[0] == *field);
+        let is_new = found.is_none();
+        match found {
+            Some(pair) => pair[1] = value.into(),
+            None => self.items.extend([field.into(), value.into()]),
+        }
+        is_new
+    }
+
+    /// The value of a field.
+    pub fn get(&self, field: &[u8]) -> Option<&[u8]> {
+        self.items.chunks_exact(2).find(|pair| *pair[0] == *field).map(|pair| &*pair[1])
     }
 }
 
@@ -40,7 +51,7 @@ impl Typed for Hash {
     }
 
     fn elements(&self) -> usize {
-        self.items.len()
+        self.items.len() / 2
     }
 
     fn free_some(&mut self, budget: usize) -> bool {

@@ -1,6 +1,9 @@
 //! A list of strings.
 
+use std::ops::Range;
+
 use super::object::{Kind, Typed};
+use crate::ds::listpack::Item;
 
 /// A list of strings.
 #[derive(Default)]
@@ -9,6 +12,15 @@ pub struct List {
 }
 
 impl List {
+    /// The elements of a range, from its end if `backwards`.
+    pub fn walk(&self, range: Range<usize>, backwards: bool) -> impl Iterator<Item = Item<'_>> {
+        let len = self.items.len();
+        range.map(move |index| {
+            let index = if backwards { len - 1 - index } else { index };
+            Item::Text(&self.items[index])
+        })
+    }
+
     /// Adds an element.
     pub fn push(&mut self, element: &[u8]) {
         self.items.push(element.into());

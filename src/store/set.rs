@@ -1,6 +1,7 @@
 //! A set of strings.
 
 use super::object::{EncodingLimits, Kind, Typed};
+use crate::ds::listpack::Item;
 
 /// A set of strings.
 #[derive(Default)]
@@ -9,6 +10,11 @@ pub struct Set {
 }
 
 impl Set {
+    /// All members.
+    pub fn iter(&self) -> impl Iterator<Item = Item<'_>> {
+        self.items.iter().map(|item| Item::Text(item))
+    }
+
     /// Adds a member; false if it is there already.
     pub fn insert(&mut self, member: &[u8], _: &EncodingLimits) -> bool {
         let is_new = self.items.iter().all(|item| **item != *member);

@@ -1,6 +1,9 @@
 //! A sorted set: members with scores.
 
+use std::ops::Range;
+
 use super::object::{Kind, Typed};
+use crate::ds::listpack::Item;
 
 /// A sorted set: members with scores.
 #[derive(Default)]
@@ -9,6 +12,19 @@ pub struct SortedSet {
 }
 
 impl SortedSet {
+    /// The elements of a range, from its end if `backwards`.
+    pub fn walk(
+        &self,
+        range: Range<usize>,
+        backwards: bool,
+    ) -> impl Iterator<Item = (Item<'_>, f64)> {
+        let len = self.items.len();
+        range.map(move |index| {
+            let index = if backwards { len - 1 - index } else { index };
+            (Item::Text(&self.items[index]), index as f64)
+        })
+    }
+
     /// Adds an element.
     pub fn push(&mut self, element: &[u8]) {
         self.items.push(element.into());
