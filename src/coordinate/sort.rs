@@ -1,8 +1,8 @@
 //! SORT over several cores.
 //!
 //! Which keys it reads shows only when the elements are known, and which of them it answers when
-//! those are sorted. So it claims all shards if it has patterns that lead to keys, as KEYS does, and
-//! then asks in rounds under that claim:
+//! those are sorted. So it claims all shards if it has patterns that lead to keys, as KEYS does,
+//! and then asks in rounds under that claim:
 //!
 //! 1. the owner of the key for its elements (this comes with the claim);
 //! 2. with BY, the owners of the weights; then the elements are sorted here;
@@ -11,8 +11,8 @@
 //!
 //! Without such patterns, the source and the target of STORE are all it claims.
 //!
-//! Invariant: all is claimed before the first look and until the end, so SORT happens at one instant.
-//! Nothing is written before the last round, which is one message.
+//! Invariant: all is claimed before the first look and until the end, so SORT happens at one
+//! instant. Nothing is written before the last round, which is one message.
 
 use std::sync::Arc;
 

@@ -132,8 +132,8 @@ impl<'s> Asked<'s> {
 }
 
 impl Held<'_> {
-    /// Sends shards their parts of the work, at the end of which they drop their claims, and waits for
-    /// all answers. Claims on other shards are given up then.
+    /// Sends shards their parts of the work, at the end of which they drop their claims, and waits
+    /// for all answers. Claims on other shards are given up then.
     pub async fn finish(mut self, work: Vec<(CoreId, Work)>) -> Vec<Response> {
         let id = self.id;
         let request = |work| match work {

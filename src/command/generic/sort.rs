@@ -1,5 +1,5 @@
-//! SORT: the elements of a list, a set or a sorted set in another order, perhaps with what other keys
-//! hold in their place.
+//! SORT: the elements of a list, a set or a sorted set in another order, perhaps with what other
+//! keys hold in their place.
 //!
 //! It runs in stages, each of which needs what the one before found: the elements, the weights by
 //! which they are ordered (BY), the values that are answered (GET), and the list that is stored.
@@ -37,11 +37,14 @@ pub(super) fn derives(args: &Args<'_>) -> bool {
     Request::read(args, true).is_ok_and(|request| request.reads_other_keys())
 }
 
-/// Finds the key of STORE, the last one if there are several.
+/// Finds the key of STORE, the last one if there are several; also where the options are none that
+/// SORT takes, for COMMAND GETKEYS.
 pub(super) fn target_position(args: &Args<'_>, sink: &mut dyn FnMut(usize)) {
-    if let Ok(Request { target: Some(index), .. }) = Request::read(args, true) {
-        sink(index);
-    }
+    let target = match Request::read(args, true) {
+        Ok(request) => request.target,
+        Err(_) => (3..args.len()).rev().find(|index| args.is(index - 1, "STORE")),
+    };
+    target.into_iter().for_each(sink);
 }
 
 pub(super) fn sort(db: &mut Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
@@ -80,8 +83,8 @@ pub struct Sorted {
     pub elements: Elements,
     /// Indices of the elements, in their order.
     pub chosen: Vec<usize>,
-    /// For each GET what was found for each of the chosen, or `None` for the element itself. Without
-    /// GET, one such column.
+    /// For each GET what was found for each of the chosen, or `None` for the element itself.
+    /// Without GET, one such column.
     pub columns: Vec<Option<Texts>>,
 }
 
@@ -122,8 +125,8 @@ fn store_list(db: &mut Db, target: Key<'_>, texts: &Texts, out: &mut Out) {
     out.count(texts.len());
 }
 
-/// A step of a SORT over several shards: the elements of the key, as [`Elements`]. Its arguments are
-/// those of the whole.
+/// A step of a SORT over several shards: the elements of the key, as [`Elements`]. Its arguments
+/// are those of the whole.
 pub static ELEMENTS: Command = step("ELEMENTS", Run::TwoPhase { collect: elements, commit: end });
 
 /// A step: what the strings at all keys from the second argument on hold, as [`Texts`].
@@ -173,8 +176,8 @@ fn store(db: &mut Db, args: &Args<'_>, parcels: &[Parcel], out: &mut Out) -> Cmd
 }
 
 impl Texts {
-    /// Adds the string at `key`, or with `field` that field of the hash there; nothing where there is
-    /// no such thing.
+    /// Adds the string at `key`, or with `field` that field of the hash there; nothing where there
+    /// is no such thing.
     fn push_found(&mut self, db: &Db, key: Option<Key<'_>>, field: Option<&[u8]>) {
         let mut digits = itoa::Buffer::new();
         let value = key.and_then(|key| db.read(key));

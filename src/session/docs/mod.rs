@@ -254,6 +254,12 @@ impl Argument {
         self
     }
 
+    /// Says that the token is repeated with each value.
+    const fn multiple_token(mut self) -> Argument {
+        self.is_multiple_token = true;
+        self
+    }
+
     const fn arguments(mut self, arguments: &'static [Argument]) -> Argument {
         self.arguments = arguments;
         self

@@ -116,8 +116,8 @@ impl Elements {
     }
 }
 
-/// Sorts by `compare`, where that says nothing as they are, and leaves what LIMIT does. What it does
-/// not is not sorted either.
+/// Sorts by `compare`, where that says nothing as they are, and leaves what LIMIT does. What it
+/// does not is not sorted either.
 fn sorted(
     mut indices: Vec<usize>,
     request: &Request<'_>,

@@ -156,8 +156,8 @@ impl<'a> Pattern<'a> {
     }
 }
 
-/// The number by which an element is ordered: what C's `strtod` reads, if it reads all up to the end
-/// or the first zero byte. Nothing at all is zero.
+/// The number by which an element is ordered: what C's `strtod` reads, if it reads all up to the
+/// end or the first zero byte. Nothing at all is zero.
 pub(super) fn score(text: &[u8]) -> Option<f64> {
     let visible = text.split(|byte| *byte == 0).next().unwrap_or_default();
     if visible.is_empty() {
