@@ -4,5 +4,8 @@
 //! keyspace.
 
 pub mod generic;
+mod item;
+mod paging;
+pub mod set;
 pub mod spec;
 pub mod string;
