@@ -7,5 +7,6 @@ pub mod generic;
 mod item;
 mod paging;
 pub mod set;
+pub mod list;
 pub mod spec;
 pub mod string;

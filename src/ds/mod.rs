@@ -4,4 +4,5 @@ pub mod dict;
 pub mod intset;
 pub mod listpack;
 pub mod member;
+pub mod quicklist;
 pub mod table;

@@ -113,7 +113,12 @@ pub struct Table {
 const INDEX: usize = 2048;
 const EMPTY: u16 = u16::MAX;
 const DATA: &[&[Command]] =
-    &[command::string::COMMANDS, command::generic::COMMANDS, command::set::COMMANDS];
+    &[
+        command::string::COMMANDS,
+        command::generic::COMMANDS,
+        command::set::COMMANDS,
+        command::list::COMMANDS,
+    ];
 const HOST: &[&[HostCommand]] = host::FAMILIES;
 
 /// The table; built on first use.

@@ -11,6 +11,7 @@
 mod cluster;
 mod connection;
 mod generic;
+mod list;
 mod server;
 mod set;
 mod string;
@@ -22,7 +23,15 @@ mod tests;
 
 /// The families that have entries.
 pub const FAMILIES: &[&[Docs]] =
-    &[string::DOCS, set::DOCS, generic::DOCS, connection::DOCS, server::DOCS, cluster::DOCS];
+    &[
+        string::DOCS,
+        set::DOCS,
+        generic::DOCS,
+        connection::DOCS,
+        server::DOCS,
+        cluster::DOCS,
+        list::DOCS,
+    ];
 
 /// The entry of a command; `name` is the full name in any case, such as `get` or `config|get`.
 pub fn find(name: &str) -> Option<&'static Docs> {
