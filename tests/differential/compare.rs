@@ -3,6 +3,7 @@
 //! Invariant: they are equal byte for byte, but for the short list in [`equivalent`].
 
 use crate::grammar::Command;
+use crate::sorted_sets;
 use crate::support::reply::Reply;
 
 /// A reply with the bytes that it came in.
@@ -41,7 +42,7 @@ pub fn equivalent(command: &Command, expected: &Received, actual: &Received, cou
             let whole = complete(&expected.0) && complete(&actual.0);
             !whole || same_set(&expected.0, &actual.0)
         }
-        _ => false,
+        (name, expected, actual) => sorted_sets::equivalent(name, expected, actual),
     }
 }
 
