@@ -8,5 +8,7 @@ mod item;
 mod paging;
 pub mod set;
 pub mod list;
+pub mod geo;
+pub mod sorted_set;
 pub mod spec;
 pub mod string;

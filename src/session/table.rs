@@ -119,6 +119,12 @@ const DATA: &[&[Command]] =
         command::set::COMMANDS,
         command::list::COMMANDS,
     ];
+const DATA: &[&[Command]] = &[
+    command::string::COMMANDS,
+    command::generic::COMMANDS,
+    command::sorted_set::COMMANDS,
+    command::geo::COMMANDS,
+];
 const HOST: &[&[HostCommand]] = host::FAMILIES;
 
 /// The table; built on first use.

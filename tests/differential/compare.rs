@@ -3,6 +3,7 @@
 //! Invariant: they are equal byte for byte, but for the short list in [`equivalent`].
 
 use crate::grammar::Command;
+use crate::sorted_sets;
 use crate::support::reply::Reply;
 
 /// A reply with the bytes that it came in.
@@ -57,6 +58,7 @@ pub fn equivalent(command: &Command, expected: &Received, actual: &Received, cou
         (b"SRANDMEMBER", Reply::Bulk(_), Reply::Bulk(_)) => true,
         (b"SRANDMEMBER", Reply::Array(left), Reply::Array(right)) => left.len() == right.len(),
         _ => false,
+        (name, expected, actual) => sorted_sets::equivalent(name, expected, actual),
     }
 }
 

@@ -9,6 +9,7 @@
 //! `[a|b]` for one of its choices or nothing, `(a b)+` for one to six repetitions, and `{a b}` for
 //! its parts in any order, sometimes one of them twice.
 
+use crate::sorted_sets;
 use crate::support::random::Random;
 
 /// A command with its arguments.
@@ -20,7 +21,8 @@ pub struct Row {
     weight: usize,
 }
 
-const fn row(template: &'static str, weight: usize) -> Row {
+/// A row of a table.
+pub const fn row(template: &'static str, weight: usize) -> Row {
     Row { template, weight }
 }
 
@@ -356,8 +358,32 @@ impl<'a> Grammar<'a> {
             let template = self.random.pick(&templates);
             return self.expand(template, command);
         }
+        if kind == "show" {
+            return self.expand(sorted_sets::SHOW, command);
+        }
         let bad = self.random.percent(5);
         let text = match kind {
+            "zkey" | "gkey" | "lkey" if bad => self.random.pick(KEYS).to_owned(),
+            "zkey" => self.random.pick(sorted_sets::KEYS).to_owned(),
+            "lkey" => self.random.pick(sorted_sets::LEX_KEYS).to_owned(),
+            "gkey" => self.random.pick(sorted_sets::GEO_KEYS).to_owned(),
+            "score" if bad => self.random.pick(sorted_sets::BAD_SCORES).to_owned(),
+            "score" => self.random.pick(sorted_sets::SCORES).to_owned(),
+            "bound" if bad => self.random.pick(sorted_sets::BAD_BOUNDS).to_owned(),
+            "bound" => self.random.pick(sorted_sets::BOUNDS).to_owned(),
+            "lex" if bad => self.random.pick(sorted_sets::BAD_LEX).to_owned(),
+            "lex" => self.random.pick(sorted_sets::LEX).to_owned(),
+            "rank" if bad => self.random.pick(sorted_sets::BAD_RANKS).to_owned(),
+            "rank" => self.random.pick(sorted_sets::RANKS).to_owned(),
+            "member" if self.random.percent(3) => return command.push(self.value()),
+            "member" => self.random.pick(sorted_sets::MEMBERS).to_owned(),
+            "how" => self.random.pick(&["SUM", "min", "MAX", "max", "AVERAGE"]).to_owned(),
+            "place" | "length" => {
+                let is_place = kind == "place";
+                let choices = if is_place { sorted_sets::PLACES } else { sorted_sets::LENGTHS };
+                let words = self.random.pick(choices).split(' ');
+                return command.extend(words.map(|word| word.as_bytes().to_vec()));
+            }
             "key" => self.random.pick(KEYS).to_owned(),
             "value" => return command.push(self.value()),
             "member" => return command.push(self.member()),

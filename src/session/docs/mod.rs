@@ -14,6 +14,8 @@ mod generic;
 mod list;
 mod server;
 mod set;
+mod geo;
+mod sorted_set;
 mod string;
 
 #[cfg(test)]
@@ -22,7 +24,6 @@ pub mod generate;
 mod tests;
 
 /// The families that have entries.
-pub const FAMILIES: &[&[Docs]] =
     &[
         string::DOCS,
         set::DOCS,
@@ -31,6 +32,8 @@ pub const FAMILIES: &[&[Docs]] =
         server::DOCS,
         cluster::DOCS,
         list::DOCS,
+        sorted_set::DOCS,
+        geo::DOCS,
     ];
 
 /// The entry of a command; `name` is the full name in any case, such as `get` or `config|get`.
