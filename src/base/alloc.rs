@@ -101,6 +101,17 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Counting<A> {
     }
 }
 
+/// The block size that mimalloc uses for `size` bytes, built with an alignment of 8 (see
+/// `.cargo/config.toml`): multiples of 8 up to 64, above that four steps for each power of two.
+#[inline]
+pub fn block_size(size: usize) -> usize {
+    if size <= 64 {
+        return size.next_multiple_of(8);
+    }
+    let top_bit = (size - 1).ilog2();
+    size.next_multiple_of(1 << (top_bit - 2))
+}
+
 /// Bytes allocated by the whole process; 0 where [`Counting`] is not the global allocator. Reads
 /// one cache line per thread.
 pub fn used() -> usize {
@@ -150,5 +161,29 @@ mod tests {
             COUNTED.dealloc(zeroed, layout);
             assert_eq!(balance(), start);
         }
+    }
+
+    #[test]
+    fn block_sizes_are_the_allocators() {
+        let expected = [
+            (1, 8),
+            (16, 16),
+            (17, 24),
+            (64, 64),
+            (65, 80),
+            (112, 112),
+            (113, 128),
+            (129, 160),
+            (1000, 1024),
+            (1025, 1280),
+            (16384, 16384),
+            (16385, 20480),
+        ];
+        for (size, block) in expected {
+            assert_eq!(block_size(size), block);
+        }
+        assert!((1..100_000).all(
+            |size| block_size(size) >= size && block_size(block_size(size)) == block_size(size)
+        ));
     }
 }

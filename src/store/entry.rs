@@ -24,8 +24,8 @@
 //!
 //! # Invariant
 //!
-//! The allocation is always `class(size)` bytes, where the size follows from the header, so the
-//! capacity needs no field and what stays in its class is rewritten in place. A value is Big
+//! The allocation is always [`block_size`]`(size)` bytes, where the size follows from the header,
+//! so the capacity needs no field and what stays in its block is rewritten in place. A value is Big
 //! exactly when it is longer than [`EMBED_MAX`]; it is then counted by reference, so replies share
 //! it.
 //!
@@ -51,6 +51,7 @@ use super::object::{Kind, Object, ObjectMut, ObjectRef, PAYLOAD_ALIGN};
 use super::set::Set;
 use super::sorted_set::SortedSet;
 use super::stream::Stream;
+use crate::base::alloc::block_size;
 use crate::base::hash::key_hash;
 use crate::ds::table::{Record, RecordMut};
 
@@ -184,7 +185,7 @@ impl Shape {
     }
 
     fn layout(self) -> Layout {
-        let size = class(self.value_at() + self.value_len);
+        let size = block_size(self.value_at() + self.value_len);
         Layout::from_size_align(size, 1).expect("key and value lengths are 32-bit")
     }
 }
@@ -204,16 +205,6 @@ const fn payload_len(kind: u8) -> usize {
         SORTED_SET => size_of::<SortedSet>(),
         _ => size_of::<Stream>(),
     }
-}
-
-/// The block size that mimalloc uses for `size` bytes, built with an alignment of 8 (see
-/// `.cargo/config.toml`): multiples of 8 up to 64, above that four steps for each power of two.
-fn class(size: usize) -> usize {
-    if size <= 64 {
-        return size.next_multiple_of(8);
-    }
-    let top_bit = (size - 1).ilog2();
-    size.next_multiple_of(1 << (top_bit - 2))
 }
 
 impl<'a> EntryRef<'a> {

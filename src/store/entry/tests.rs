@@ -39,9 +39,9 @@ fn check(entry: &Entry, twin: &Twin) {
     let inside = if is_big { size_of::<Big>() } else { twin.value.len() };
     let shared = if is_big { twin.value.len() } else { 0 };
     assert!(view.memory(0) >= 5 + twin.key.len() + shared);
-    let most = class(12 + 8 + 8 + twin.key.len() + inside.max(8)) + 2 * shared + 2 * EMBED_MAX;
+    let most = block_size(12 + 8 + 8 + twin.key.len() + inside.max(8)) + 2 * shared + 2 * EMBED_MAX;
     assert!(view.memory(0) <= most);
-    assert!(is_big || view.memory(0) <= class(12 + 8 + twin.key.len() + inside.max(8)));
+    assert!(is_big || view.memory(0) <= block_size(12 + 8 + twin.key.len() + inside.max(8)));
 }
 
 #[derive(Clone, Debug)]
@@ -197,28 +197,6 @@ fn sizes_are_those_of_the_design() {
     assert_eq!(memory(10, 0, None), 16);
     assert_eq!(Entry::new(b"counter", Value::Int(1), None).view().memory(0), 24);
     assert_eq!(size_of::<Option<Entry>>(), 8);
-}
-
-#[test]
-fn classes_are_the_allocators_blocks() {
-    let expected = [
-        (1, 8),
-        (16, 16),
-        (17, 24),
-        (64, 64),
-        (65, 80),
-        (112, 112),
-        (113, 128),
-        (129, 160),
-        (1000, 1024),
-        (1025, 1280),
-        (16384, 16384),
-        (16385, 20480),
-    ];
-    for (size, block) in expected {
-        assert_eq!(class(size), block);
-    }
-    assert!((1..100_000).all(|size| class(size) >= size && class(class(size)) == class(size)));
 }
 
 #[test]
