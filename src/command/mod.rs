@@ -5,4 +5,5 @@
 
 pub mod generic;
 pub mod spec;
+pub mod stream;
 pub mod string;

@@ -303,7 +303,8 @@ impl Stream {
         let (len, sampled) = (self.0.nodes.len(), if samples == 0 { usize::MAX } else { samples });
         let mut nodes = self.0.nodes.values();
         let last = nodes.next_back().map_or(0, Node::memory);
-        let (sum, count) = nodes.take(sampled).fold((0, 0), |(sum, n), node| (sum + node.memory(), n + 1));
+        let (sum, count) =
+            nodes.take(sampled).fold((0, 0), |(sum, n), node| (sum + node.memory(), n + 1));
         let full = if count == 0 { 0 } else { sum as u128 * (len - 1) as u128 / count };
         last + full as usize
     }

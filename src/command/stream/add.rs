@@ -7,10 +7,11 @@
 use xxhash_rust::xxh3::Xxh3;
 
 use super::ids::{self, Wanted};
-use super::{Words, stream_event, write_bulk_id};
+use super::{Words, write_bulk_id};
 use crate::resp::args::{Args, Reader};
 use crate::resp::error::{CmdError, CmdResult};
 use crate::resp::out::Out;
+use crate::store::change::Event;
 use crate::store::db::{Db, Tuning};
 use crate::store::edit::Edit;
 use crate::store::stream::id::Id;
@@ -23,28 +24,23 @@ const TWO_THRESHOLDS: CmdError = CmdError::Text(
 );
 const NEGATIVE_LENGTH: CmdError = CmdError::Text("ERR The MAXLEN argument must be >= 0.");
 const NEGATIVE_LIMIT: CmdError = CmdError::Text("ERR The LIMIT argument must be >= 0.");
-const LIMIT_WITHOUT_THRESHOLD: CmdError = CmdError::Text(
-    "ERR syntax error, LIMIT cannot be used without specifying a trimming strategy",
-);
+const LIMIT_WITHOUT_THRESHOLD: CmdError =
+    CmdError::Text("ERR syntax error, LIMIT cannot be used without specifying a trimming strategy");
 const NO_THRESHOLD: CmdError =
     CmdError::Text("ERR syntax error, XTRIM must be called with a trimming strategy");
-const EXACT_LIMIT: CmdError = CmdError::Text(
-    "ERR syntax error, LIMIT cannot be used without the special ~ option",
-);
-const ID_ZERO: CmdError =
-    CmdError::Text("ERR The ID specified in XADD must be greater than 0-0");
+const EXACT_LIMIT: CmdError =
+    CmdError::Text("ERR syntax error, LIMIT cannot be used without the special ~ option");
+const ID_ZERO: CmdError = CmdError::Text("ERR The ID specified in XADD must be greater than 0-0");
 const ID_TOO_SMALL: CmdError = CmdError::Text(
     "ERR The ID specified in XADD is equal or smaller than the target stream top item",
 );
-const EXHAUSTED: CmdError = CmdError::Text(
-    "ERR The stream has exhausted the last possible ID, unable to add more items",
-);
+const EXHAUSTED: CmdError =
+    CmdError::Text("ERR The stream has exhausted the last possible ID, unable to add more items");
 const TOO_LARGE: CmdError = CmdError::Text("ERR Elements are too large to be stored");
 const TWO_MESSAGES: CmdError =
     CmdError::Text("ERR syntax error, IDMP/IDMPAUTO specified multiple times");
-const ID_OF_MESSAGE: CmdError = CmdError::Text(
-    "ERR syntax error, IDMP/IDMPAUTO can be used only with auto-generated IDs",
-);
+const ID_OF_MESSAGE: CmdError =
+    CmdError::Text("ERR syntax error, IDMP/IDMPAUTO can be used only with auto-generated IDs");
 
 /// Entries that approximate trimming looks at for each that a node may hold.
 const NODES_PER_TRIM: u64 = 100;
@@ -316,7 +312,7 @@ pub(super) fn xadd(db: &mut Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
     let trimmed = options.trim.map_or(0, |(trim, _)| stream.trim(&trim));
     report_added(&mut edit, args, &options, id, name.as_deref());
     if trimmed > 0 {
-        edit.changed(stream_event("xtrim"));
+        edit.changed(Event::stream("xtrim"));
     }
     Ok(())
 }
@@ -329,7 +325,7 @@ fn report_added(
     id: Id,
     name: Option<&[u8]>,
 ) {
-    edit.changed(stream_event("xadd"));
+    edit.changed(Event::stream("xadd"));
     if !edit.is_heard() {
         return;
     }
@@ -343,10 +339,12 @@ fn report_added(
     args.from(options.id_at + 1).for_each(|word| words.push(word));
     words.repeat(edit);
     if let (Some(message), Some(name)) = (&options.message, name) {
-        edit.changed(super::SILENT);
+        edit.changed(Event::SILENT);
         let mut words = Words::default();
         words.push(b"XIDMPRECORD");
-        [args.at(1), message.producer, name, &id.text()].map(|word| words.push(word));
+        [args.at(1), message.producer, name, &id.text()]
+            .into_iter()
+            .for_each(|word| words.push(word));
         words.repeat(edit);
     }
 }
@@ -391,7 +389,7 @@ pub(super) fn xtrim(db: &mut Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
     };
     let trimmed = edit.trim(&trim);
     if trimmed > 0 {
-        edit.changed(stream_event("xtrim"));
+        edit.changed(Event::stream("xtrim"));
         if edit.is_heard() {
             let mut words = Words::default();
             words.push(b"XTRIM");

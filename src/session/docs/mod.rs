@@ -12,6 +12,7 @@ mod cluster;
 mod connection;
 mod generic;
 mod server;
+mod stream;
 mod string;
 
 #[cfg(test)]
@@ -21,7 +22,7 @@ mod tests;
 
 /// The families that have entries.
 pub const FAMILIES: &[&[Docs]] =
-    &[string::DOCS, generic::DOCS, connection::DOCS, server::DOCS, cluster::DOCS];
+    &[string::DOCS, stream::DOCS, generic::DOCS, connection::DOCS, server::DOCS, cluster::DOCS];
 
 /// The entry of a command; `name` is the full name in any case, such as `get` or `config|get`.
 pub fn find(name: &str) -> Option<&'static Docs> {

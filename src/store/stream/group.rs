@@ -154,9 +154,9 @@ impl Group {
     /// Pending entries in the order in which they may be claimed: those given back, then the others
     /// by the time of their delivery.
     pub fn pending_by_age(&self) -> impl Iterator<Item = (Id, &Pending)> {
-        let by_age = self.by_age.get_or_init(|| {
-            self.pending.iter().map(|(id, pending)| (pending.age, *id)).collect()
-        });
+        let by_age = self
+            .by_age
+            .get_or_init(|| self.pending.iter().map(|(id, pending)| (pending.age, *id)).collect());
         by_age.iter().map(|(_, id)| (*id, &self.pending[id]))
     }
 

@@ -439,11 +439,8 @@ mod tests {
 
     #[test]
     fn the_layout_is_that_of_redis() {
-        let items: Vec<String> = sample()
-            .0
-            .iter()
-            .map(|item| String::from_utf8(item.to_vec()).unwrap())
-            .collect();
+        let items: Vec<String> =
+            sample().0.iter().map(|item| String::from_utf8(item.to_vec()).unwrap()).collect();
         let expected = "3 0 2 a b 0 2 0 0 1 two 5 0 2 -1 1 c 3 6 2 2 8  -7 5";
         assert_eq!(items.join(" "), expected);
     }
@@ -467,8 +464,7 @@ mod tests {
         assert!(node.delete(id, Id::new(7, 0)) && !node.delete(id, Id::new(7, 0)));
         assert!(!node.delete(id, Id::new(7, 5)));
         assert_eq!((node.live(), node.entries(), node.bytes_len()), (2, 3, bytes));
-        let left: Vec<u64> =
-            node.walk(id).filter(|e| !e.is_deleted()).map(|e| e.id.seq).collect();
+        let left: Vec<u64> = node.walk(id).filter(|e| !e.is_deleted()).map(|e| e.id.seq).collect();
         assert_eq!(left, [1, 9]);
         let verdict = |at: Id| if at.seq == 9 { Verdict::Stop } else { Verdict::Delete };
         assert_eq!((node.sweep(id, verdict), node.live()), (1, 1));
