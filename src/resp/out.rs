@@ -210,8 +210,8 @@ impl Out {
         self.bulk(digits.format(value).as_bytes());
     }
 
-    /// Makes what was written since the encoded length was `start` an array of `count` elements, for
-    /// elements whose number is known last. Nothing of it may be shared.
+    /// Makes what was written since the encoded length was `start` an array of `count` elements,
+    /// for elements whose number is known last. Nothing of it may be shared.
     pub fn array_since(&mut self, start: usize, count: usize) {
         debug_assert!(self.shared.last().is_none_or(|(at, _)| *at <= start));
         let end = self.bytes.len();

@@ -1,11 +1,11 @@
 //! Streams: entries in the order of their ids, and the groups of consumers that read them.
 //!
-//! Entries lie in [nodes](node): runs of up to a hundred in one listpack, byte for byte as Redis has
-//! them. The nodes hang in an ordered map by the id of their first entry. Redis uses a radix tree;
-//! what a stream asks of the index is the last node (XADD), the first one (trimming) and the node
-//! of an id (ranges), and a B-tree answers each in a few steps. With one record for four kilobytes of
-//! entries it weighs about one part in a hundred of what it leads to, so nothing denser would be
-//! felt; and it never moves more than one of its own nodes.
+//! Entries lie in [nodes](node): runs of up to a hundred in one listpack, byte for byte as Redis
+//! has them. The nodes hang in an ordered map by the id of their first entry. Redis uses a radix
+//! tree; what a stream asks of the index is the last node (XADD), the first one (trimming) and the
+//! node of an id (ranges), and a B-tree answers each in a few steps. With one record for four
+//! kilobytes of entries it weighs about one part in a hundred of what it leads to, so nothing
+//! denser would be felt; and it never moves more than one of its own nodes.
 //!
 //! # Invariant
 //!

@@ -98,8 +98,8 @@ fn write_progress(summary: &Summary, group: &Group, out: &mut Out) {
     write_optional("lag", summary.lag(group), out);
 }
 
-/// Reads what follows the key of XINFO STREAM: none without FULL, else how many of each kind to show
-/// at most.
+/// Reads what follows the key of XINFO STREAM: none without FULL, else how many of each kind to
+/// show at most.
 fn full_count(args: &Args<'_>) -> Result<Option<usize>, CmdError> {
     let refused = || super::bad_subcommand("XINFO", args.at(1));
     let count = match args.len() {

@@ -1,8 +1,8 @@
 //! XREAD and XREADGROUP: what has come to several streams since.
 //!
 //! The streams may lie on several shards, and the reply belongs to one. So phase one does all the
-//! reading: each shard encodes what its streams have to give, and notes for a consumer group what that
-//! is. Phase two decides how much of it fits the limits on the whole reply, which all shards
+//! reading: each shard encodes what its streams have to give, and notes for a consumer group what
+//! that is. Phase two decides how much of it fits the limits on the whole reply, which all shards
 //! decide alike; each delivers its share to its groups, and the owner of the first key writes the
 //! reply.
 //!
@@ -468,7 +468,7 @@ fn share<'f>(
         let count = (0..wanted).take_while(fits).count();
         size += found.len(count);
         count_left -= count;
-        shares.push((*found, Some(count)));
+        shares.push((*found, (count > 0 || wanted == 0).then_some(count)));
     }
     shares
 }

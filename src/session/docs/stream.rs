@@ -1,6 +1,6 @@
 //! Arguments and history of the stream commands.
 
-use super::{Docs, block, change, docs, integer, key, one_of, string, token, unix_time};
+use super::{Argument, Docs, block, change, docs, integer, key, one_of, string, token, unix_time};
 
 /// What becomes of mentions in consumer groups.
 const REFERENCES: Argument =

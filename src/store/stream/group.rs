@@ -4,8 +4,8 @@
 //! CLAIM asks for the entries that wait longest, so there is a third index by age; groups that are
 //! never read so do not pay for it, because it is built when it is first asked for.
 //!
-//! Ordered maps of the standard library hold all three: ids mostly arrive in order and leave in any,
-//! ranges are read from any id, and nothing is ever rebuilt as a whole.
+//! Ordered maps of the standard library hold all three: ids mostly arrive in order and leave in
+//! any, ranges are read from any id, and nothing is ever rebuilt as a whole.
 //!
 //! # Invariant
 //!

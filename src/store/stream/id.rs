@@ -3,8 +3,8 @@
 //! Invariant: ids compare as 128-bit numbers, the time first, which is the order of entries.
 //! Absent: reading ids from text, whose rules differ from command to command.
 
-/// `<ms>-<seq>`: milliseconds since the Unix epoch as a rule, and a number that tells entries of one
-/// millisecond apart.
+/// `<ms>-<seq>`: milliseconds since the Unix epoch as a rule, and a number that tells entries of
+/// one millisecond apart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Id {
     pub ms: u64,

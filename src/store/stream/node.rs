@@ -9,18 +9,18 @@
 //! The master entry counts the entries that are there and those that are deleted, and names the
 //! fields of the first one, so that entries with the same fields store values only. `ms` and `seq`
 //! are differences to the node's own id, which is the key under which the stream keeps it. `pieces`
-//! counts the items in front of it, which is how one walks backwards; the 0 of the master entry ends
-//! that walk.
+//! counts the items in front of it, which is how one walks backwards; the 0 of the master entry
+//! ends that walk.
 //!
 //! Deleting sets a flag. Flags take one byte whatever they are, so nothing moves.
 //!
 //! # Invariant
 //!
-//! Every [`Node`] has passed [`Node::from_bytes`] or was built here: its numbers are integers and its
-//! counts are true. Ids rise from entry to entry.
+//! Every [`Node`] has passed [`Node::from_bytes`] or was built here: its numbers are integers and
+//! its counts are true. Ids rise from entry to entry.
 //!
-//! Absent: giving back the space of deleted entries before the whole node goes, which Redis does not
-//! do either.
+//! Absent: giving back the space of deleted entries before the whole node goes, which Redis does
+//! not do either.
 
 use super::id::Id;
 use crate::ds::listpack::{Item, Listpack, Position};
