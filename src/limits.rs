@@ -26,7 +26,7 @@ pub const KEPT_BUFFER_MAX: usize = 64 * 1024;
 pub const MESH_QUEUE: usize = 1024;
 /// Cores of one process: SCAN's cursor has ten bits for them.
 pub const CORES_MAX: usize = 1 << 10;
-/// Entries of a flushed database freed in one step.
+/// Entries of flushed databases, or elements of large values, freed in one step.
 pub const FREE_STEP: usize = 256;
 /// Replies to other cores' commands that a mesh turn handles before connections get their turn.
 pub const MESH_TURN: usize = 256;

@@ -136,19 +136,27 @@ pub const COMMANDS: &[Command] = &[
         .acl(KEYSPACE)
         .keys(&[Keys::At(1, TAKEN), Keys::At(2, REPLACED)])
         .doc("Gives a value another key, in place of what was there.", "1.0.0", "O(1)")
-        .run(Run::TwoPhase { collect: rename::collect, commit: rename::rename }),
+        .run(Run::Handover { look: rename::look, give: rename::give, take: rename::take }),
     cmd("RENAMENX", Arity::Exact(3), Group::Generic)
         .flags(Flags::FAST)
         .acl(KEYSPACE)
         .keys(&[Keys::At(1, TAKEN), Keys::At(2, CREATED)])
         .doc("Gives a value another key, unless that one exists.", "1.0.0", "O(1)")
-        .run(Run::TwoPhase { collect: rename::collect, commit: rename::rename_if_free }),
+        .run(Run::Handover {
+            look: rename::look,
+            give: rename::give_if_free,
+            take: rename::take_if_free,
+        }),
     cmd("COPY", Arity::AtLeast(3), Group::Generic)
         .flags(Flags::DENYOOM)
         .acl(KEYSPACE)
         .keys(&[Keys::At(1, RETURNED), Keys::At(2, REPLACED)])
         .doc("Copies a value to another key or database.", "6.2.0", "O(N) in the elements")
-        .run(Run::TwoPhase { collect: rename::collect_copy, commit: rename::copy }),
+        .run(Run::Handover {
+            look: rename::look_for_copy,
+            give: rename::give_copy,
+            take: rename::take_copy,
+        }),
     cmd("MOVE", Arity::Exact(3), Group::Generic)
         .flags(Flags::FAST)
         .acl(KEYSPACE)

@@ -8,6 +8,7 @@
 use crate::resp::args::Args;
 use crate::resp::error::CmdResult;
 use crate::resp::out::Out;
+use crate::store::carried::Carried;
 use crate::store::db::Db;
 
 /// How many arguments a command takes, its name included.
@@ -213,6 +214,13 @@ pub type Collect = fn(&Db, &Args<'_>) -> Result<Parcel, crate::resp::error::CmdE
 /// the first key.
 pub type Commit = fn(&mut Db, &Args<'_>, &[Parcel], &mut Out) -> CmdResult;
 
+/// Takes the value out on the shard that owns the first key, or copies it, as the parcels of all
+/// shards say. None if there is nothing to hand over.
+pub type Give = fn(&mut Db, &Args<'_>, &[Parcel]) -> Option<Carried>;
+
+/// Puts what was given in its place, on the shard that owns the second key, and replies.
+pub type Take = fn(&mut Db, &Args<'_>, &[Parcel], Option<Carried>, &mut Out) -> CmdResult;
+
 /// The closed set of shapes that keyspace commands have.
 #[derive(Clone, Copy)]
 pub enum Run {
@@ -227,6 +235,10 @@ pub enum Run {
     /// Keys that may lie on two or more shards, looked at first and changed together afterwards. A
     /// command whose keys are all read-only (LCS) answers in its second phase and changes nothing.
     TwoPhase { collect: Collect, commit: Commit },
+    /// A value goes from the first key to the second, which may lie on two shards. Both are looked
+    /// at first; then the owner of the first gives and the owner of the second takes. However large
+    /// it is, the value is not copied.
+    Handover { look: Collect, give: Give, take: Take },
 }
 
 impl Run {
@@ -238,7 +250,7 @@ impl Run {
                 matches!(body, Body::Writes(_))
             }
             Run::Cursor(_, body) => matches!(body, Body::Writes(_)),
-            Run::TwoPhase { .. } => true,
+            Run::TwoPhase { .. } | Run::Handover { .. } => true,
         }
     }
 }
@@ -434,6 +446,9 @@ pub const fn verify(rows: &[Command]) {
         }
         if let Run::Scatter(..) | Run::TwoPhase { .. } = row.run {
             assert!(!row.spec.keys.is_empty(), "a command over several shards needs keys");
+        }
+        if let Run::Handover { .. } = row.run {
+            assert!(row.spec.keys.len() == 2, "a value goes from one key to another");
         }
         verify(row.subcommands);
         i += 1;

@@ -19,7 +19,9 @@ pub async fn run(shards: &Shards, whole: &Batch, out: &mut Out) -> Result<(), Cm
     let (plan, fold) = match command.run {
         Run::Scatter(_, fold) => (share(shards, command, &whole.args(0)), fold),
         Run::Every(_, fold) => (everywhere(shards, command, &whole.args(0)), fold),
-        Run::TwoPhase { .. } => return super::two_phase::run(shards, whole, out).await,
+        Run::TwoPhase { .. } | Run::Handover { .. } => {
+            return super::two_phase::run(shards, whole, out).await;
+        }
         Run::Cursor(position, _) => {
             return super::scan::run(shards, whole, position.into(), out).await;
         }

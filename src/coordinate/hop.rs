@@ -3,7 +3,8 @@
 //! A coordinator puts requests into its outbox, one per target core; the runtime (or the simulator)
 //! carries each outbox away once per turn and brings responses back through [`Hops::arrived`].
 //!
-//! Invariant: a ticket is answered at most once, by the core it was sent to. A coordinator that
+//! Invariant: a ticket is answered at most once, by the core it was sent to or, for a handover, the
+//! one that passed on to. A coordinator that
 //! goes away before its answer does leaves nothing behind: the answer is dropped when it comes.
 
 use std::cell::{Cell, RefCell};
@@ -13,7 +14,7 @@ use std::task::{Context, Poll, Waker};
 
 use crate::base::probe::{Mutation, mutated};
 use crate::shard::locks::TransactionId;
-use crate::shard::message::{CoreId, Message, Request, Response, Ticket};
+use crate::shard::message::{CoreId, Handed, Message, Request, Response, Ticket};
 
 enum Waiting {
     /// The place is free; the next free one, if any.
@@ -111,6 +112,12 @@ impl Hops {
     /// Tells another core that a transaction needs its claim there no longer.
     pub fn release(&self, to: CoreId, id: TransactionId) {
         self.stage(to, Message::Release(id));
+    }
+
+    /// Passes a value on to another core, which answers in this one's place.
+    pub fn hand(&self, to: CoreId, handed: Box<Handed>) {
+        debug_assert_ne!(to, self.me, "a value on one shard is moved there");
+        self.stage(to, Message::Hand(handed));
     }
 
     fn stage(&self, to: CoreId, message: Message) {
@@ -236,7 +243,7 @@ mod tests {
     fn ticket_of(message: &Message) -> Ticket {
         match message {
             Message::Request(ticket, _) | Message::Response(ticket, _) => *ticket,
-            Message::Release(_) => unreachable!("nothing is released here"),
+            Message::Release(_) | Message::Hand(_) => unreachable!("only questions here"),
         }
     }
 

@@ -19,7 +19,9 @@ use crate::command::spec::Command;
 use crate::resp::args::Args;
 use crate::shard::execute;
 use crate::shard::locks::{Claim, Locks, Scheduled, TransactionId};
-use crate::shard::message::{Batch, CoreId, Request, Response, Schedule, Task, Ticket};
+use crate::shard::message::{
+    Asker, Batch, CoreId, Handed, Phase, Request, Response, Schedule, Task,
+};
 use crate::store::db::Db;
 
 /// What a coordinator sees: its own shard, the way to the others, and who owns what.
@@ -33,13 +35,6 @@ pub struct Shards {
 
 /// A refused transaction's id leaps ahead by less than two to the power of this.
 const LEAP_BITS_MAX: u32 = 16;
-
-/// Who gets the answer to a request.
-#[derive(Clone, Copy)]
-pub struct Asker {
-    pub core: CoreId,
-    pub ticket: Ticket,
-}
 
 /// What waits for a claim to be granted.
 struct Waiting {
@@ -165,8 +160,26 @@ impl Shards {
                 self.answer(asker, Response::Committed(phase));
                 self.release(id);
             }
+            Request::Give(id, phase, taker) => self.give(asker, id, phase, taker),
             _ => unreachable!("not a request on the keyspace"),
         }
+    }
+
+    /// The first half of a handover. The value goes straight on to the core that takes it, so no
+    /// coordinator that goes away can lose it.
+    fn give(&self, asker: Asker, id: TransactionId, phase: Box<Phase>, taker: CoreId) {
+        let gift = execute::give(&mut self.db.borrow_mut(), &phase.batch, &phase.parcels);
+        self.hops.hand(taker, Box::new(Handed { asker, id, phase, gift }));
+        self.release(id);
+    }
+
+    /// The second half of a handover.
+    pub fn take(&self, handed: Handed) {
+        let Handed { asker, id, mut phase, gift } = handed;
+        let parcels = &phase.parcels;
+        execute::take(&mut self.db.borrow_mut(), &mut phase.batch, parcels, gift);
+        self.answer(asker, Response::Committed(phase));
+        self.release(id);
     }
 
     /// Drops a transaction's claim on this shard, if there is one, and lets those run whom that

@@ -19,7 +19,7 @@ use super::hop::Hop;
 use super::shards::Shards;
 use crate::base::probe::{Mutation, mutated, took_effect};
 use crate::shard::locks::{Claim, TransactionId};
-use crate::shard::message::{Batch, CoreId, Request, Response, Schedule, Task};
+use crate::shard::message::{Batch, CoreId, Phase, Request, Response, Schedule, Task};
 
 /// Claims that are held, or on their way.
 pub struct Held<'s> {
@@ -151,10 +151,20 @@ impl Held<'_> {
     }
 }
 
+impl Held<'_> {
+    /// Makes `giver` hand the first key's value to `taker`; both drop their claims. Returns the
+    /// answer of `taker`.
+    pub async fn hand_over(mut self, giver: CoreId, phase: Box<Phase>, taker: CoreId) -> Response {
+        let hop = self.shards.ask(giver, Request::Give(self.id, phase, taker));
+        self.cores.clear();
+        hop.await
+    }
+}
+
 /// What a shard does under a claim that every shard has granted.
 pub enum Work {
     Run(Box<Batch>),
-    Commit(Box<crate::shard::message::Phase>),
+    Commit(Box<Phase>),
 }
 
 impl Drop for Held<'_> {

@@ -1,9 +1,12 @@
-//! Commands that look at keys on several cores and then change some of them: RENAME, COPY, MSETNX.
+//! Commands that look at keys on several cores and then change some of them: MSETNX, RENAME, COPY.
 //!
 //! Phase one comes with the claims: each core that owns a key collects as soon as it has granted,
 //! and changes nothing, so an error ends the command without a trace. Phase two gives every one of
 //! these cores all that was collected; each does its share and drops its claim. The reply that
 //! counts comes from the owner of the first key.
+//!
+//! Where a value changes its key (RENAME, COPY), phase two is a handover: the owner of the first key
+//! takes the value out and sends it straight to the owner of the second, which answers.
 //!
 //! Invariant: every core sees the same parcels, so all decide alike; what they saw still holds when
 //! they decide, because it is claimed from before phase one to the end of phase two.
@@ -13,7 +16,7 @@ use std::sync::Arc;
 use super::route;
 use super::shards::Shards;
 use super::transaction::{self, Work};
-use crate::command::spec::Parcel;
+use crate::command::spec::{Parcel, Run};
 use crate::resp::error::CmdError;
 use crate::resp::out::Out;
 use crate::shard::locks::{Claim, Mode};
@@ -36,15 +39,22 @@ pub async fn run(shards: &Shards, whole: &Batch, out: &mut Out) -> Result<(), Cm
         parcels.push(parcel?);
     }
     let parcels: Arc<Vec<Parcel>> = Arc::new(parcels);
+    if let (Run::Handover { .. }, [giver, taker]) = (&whole.calls[0].command.run, &cores[..]) {
+        let mut phase = phases.swap_remove(0);
+        phase.parcels = parcels;
+        return reply(held.hand_over(*giver, phase, *taker).await, out);
+    }
     let commit = |(core, mut phase): (CoreId, Box<Phase>)| {
         phase.parcels = Arc::clone(&parcels);
         (core, Work::Commit(phase))
     };
     let answers = held.finish(cores.into_iter().zip(phases).map(commit).collect()).await;
-    match answers.into_iter().next() {
-        Some(Response::Committed(first)) => out.append(&first.batch.replies),
-        _ => unreachable!("a commit is answered by one"),
-    }
+    reply(answers.into_iter().next().expect("there are at least two owners"), out)
+}
+
+fn reply(answer: Response, out: &mut Out) -> Result<(), CmdError> {
+    let Response::Committed(phase) = answer else { unreachable!("a commit is answered by one") };
+    out.append(&phase.batch.replies);
     Ok(())
 }
 

@@ -1,5 +1,7 @@
 //! Data structures without Redis semantics and without I/O.
 
 pub mod dict;
+pub mod intset;
 pub mod listpack;
+pub mod member;
 pub mod table;

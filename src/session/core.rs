@@ -22,13 +22,15 @@ use crate::base::time::Millis;
 use crate::base::timers::Timers;
 use crate::config::{Apply, Config};
 use crate::coordinate::hop::Hops;
-use crate::coordinate::shards::{Asker, Shards};
+use crate::coordinate::shards::Shards;
 use crate::limits;
 use crate::observe::process;
 use crate::resp::error::CmdError;
 use crate::resp::parse::Span;
 use crate::shard::digest;
-use crate::shard::message::{Batch, ClientFilter, CoreId, Message, Request, Response, Settings};
+use crate::shard::message::{
+    Asker, Batch, ClientFilter, CoreId, Message, Request, Response, Settings,
+};
 use crate::shard::stats::{CommandStats, CoreStats, KeyspaceStats};
 use crate::store::db::{Db, Tuning};
 use crate::store::evict::Policy;
@@ -348,12 +350,14 @@ impl Core {
         self.tuned.get().memory_max > 0
     }
 
-    /// Evicts keys of this core until memory is below `maxmemory`; false if that cannot be had.
+    /// Brings memory below `maxmemory`: first by freeing what is gone already, then by evicting keys
+    /// of this core; false if that cannot be had.
     pub(super) fn make_room(&self) -> bool {
         let tuned = self.tuned.get();
         let mut db = self.shards.db.borrow_mut();
         while alloc::used() as u64 > tuned.memory_max {
-            if !db.evict_one(tuned.policy, tuned.samples) {
+            let is_freeing = db.free_some(limits::FREE_STEP);
+            if !is_freeing && !db.evict_one(tuned.policy, tuned.samples) {
                 return false;
             }
         }
@@ -487,6 +491,10 @@ impl Core {
                 self.shards.hops.arrived(ticket, response);
             }
             Message::Release(id) => self.shards.release(id),
+            Message::Hand(handed) => {
+                add(&self.sessions.hops_in, 1);
+                self.shards.take(*handed);
+            }
             Message::Request(ticket, request) => self.serve(Asker { core: from, ticket }, request),
         }
     }
@@ -494,9 +502,11 @@ impl Core {
     fn serve(&self, asker: Asker, request: Request) {
         add(&self.sessions.hops_in, 1);
         match request {
-            Request::Run(_) | Request::Schedule(_) | Request::Execute(..) | Request::Commit(..) => {
-                self.shards.serve(asker, request)
-            }
+            Request::Run(_)
+            | Request::Schedule(_)
+            | Request::Execute(..)
+            | Request::Commit(..)
+            | Request::Give(..) => self.shards.serve(asker, request),
             other => {
                 let response = self.serve_host(other);
                 self.shards.hops.answer(asker.core, asker.ticket, response);
@@ -534,7 +544,11 @@ impl Core {
                 self.stopping.set(true);
                 Response::Done
             }
-            Request::Run(_) | Request::Schedule(_) | Request::Execute(..) | Request::Commit(..) => {
+            Request::Run(_)
+            | Request::Schedule(_)
+            | Request::Execute(..)
+            | Request::Commit(..)
+            | Request::Give(..) => {
                 unreachable!("keyspace requests are served above")
             }
         }

@@ -8,6 +8,7 @@ use crate::command::spec::{Body, Command, Parcel, Run};
 use crate::resp::args::Args;
 use crate::resp::error::{CmdError, CmdResult};
 use crate::resp::out::Out;
+use crate::store::carried::Carried;
 use crate::store::db::Db;
 
 /// How many commands ahead of the one that runs the buckets are fetched; entries half as many.
@@ -28,6 +29,11 @@ pub fn execute(db: &mut Db, command: &Command, args: &Args<'_>, out: &mut Out) -
         Run::TwoPhase { collect, commit } => {
             collect(db, args).and_then(|parcel| commit(db, args, &[parcel], out))
         }
+        Run::Handover { look, give, take } => look(db, args).and_then(|parcel| {
+            let parcels = [parcel];
+            let gift = give(db, args, &parcels);
+            take(db, args, &parcels, gift, out)
+        }),
     };
     if let Err(error) = &result {
         out.rewind(mark);
@@ -63,11 +69,13 @@ pub fn run_batch(db: &mut Db, batch: &mut Batch, end: usize) {
     }
 }
 
-/// Phase one of a two-phase command.
+/// Phase one of a two-phase command or a handover.
 pub fn collect(db: &mut Db, batch: &Batch) -> Result<Parcel, CmdError> {
     enter(db, batch.conditions);
-    let Run::TwoPhase { collect, .. } = batch.calls[0].command.run else {
-        unreachable!("only two-phase commands are sent to be collected")
+    let (Run::TwoPhase { collect, .. } | Run::Handover { look: collect, .. }) =
+        batch.calls[0].command.run
+    else {
+        unreachable!("only commands of several phases are sent to be collected")
     };
     let parcel = collect(db, &batch.args(0));
     db.settle();
@@ -83,9 +91,38 @@ pub fn commit(db: &mut Db, batch: &mut Batch, parcels: &[Parcel]) {
     let Run::TwoPhase { commit, .. } = call.command.run else {
         unreachable!("only two-phase commands are sent to be committed")
     };
-    let mark = replies.mark();
-    if let Err(error) = commit(db, &args, parcels, replies) {
-        replies.rewind(mark);
+    let result = commit(db, &args, parcels, replies);
+    conclude(db, result, replies);
+}
+
+/// The first half of a handover.
+pub fn give(db: &mut Db, batch: &Batch, parcels: &[Parcel]) -> Option<Carried> {
+    enter(db, batch.conditions);
+    let Run::Handover { give, .. } = batch.calls[0].command.run else {
+        unreachable!("only a handover is sent to give")
+    };
+    let gift = give(db, &batch.args(0), parcels);
+    db.settle();
+    gift
+}
+
+/// The second half of a handover; the reply goes into the batch.
+pub fn take(db: &mut Db, batch: &mut Batch, parcels: &[Parcel], gift: Option<Carried>) {
+    enter(db, batch.conditions);
+    let end = batch.calls.len();
+    let (mut calls, Outcome { replies, .. }) = batch.parts((0, end));
+    let Some((call, args)) = calls.next() else { return };
+    let Run::Handover { take, .. } = call.command.run else {
+        unreachable!("only a handover is sent to take")
+    };
+    let result = take(db, &args, parcels, gift, replies);
+    conclude(db, result, replies);
+}
+
+/// Ends a command that ran alone in its batch.
+fn conclude(db: &mut Db, result: CmdResult, replies: &mut Out) {
+    if let Err(error) = result {
+        replies.clear();
         replies.error(&error);
     }
     db.settle();

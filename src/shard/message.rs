@@ -2,7 +2,7 @@
 //!
 //! Invariant: no closure, no reference and no handle to another core's state travels; what arrives
 //! is plain data that can be logged, counted and replayed by a simulator. Every request is answered
-//! exactly once, with the ticket it came with.
+//! exactly once, with the ticket it came with; a handover by the core that it was passed on to.
 
 use std::sync::Arc;
 
@@ -17,6 +17,7 @@ use crate::resp::args::Args;
 use crate::resp::error::CmdError;
 use crate::resp::out::{Out, Protocol};
 use crate::resp::parse::Span;
+use crate::store::carried::Carried;
 
 /// A core of this process: 0 to the number of cores less one. It owns the shard of the same number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -43,6 +44,8 @@ pub enum Message {
     Response(Ticket, Response),
     /// The transaction needs its claim no longer; nobody waits for an answer.
     Release(TransactionId),
+    /// The second half of a handover, sent on by the core that did the first.
+    Hand(Box<Handed>),
 }
 
 /// What one core asks of another.
@@ -55,6 +58,8 @@ pub enum Request {
     Execute(TransactionId, Box<Batch>),
     /// Phase two of a two-phase command under the transaction's claim, then drop the claim.
     Commit(TransactionId, Box<Phase>),
+    /// Give the first key's value to this core, which answers; then drop the claim.
+    Give(TransactionId, Box<Phase>, CoreId),
     /// Describe the clients that match.
     Clients(ClientFilter),
     /// Close the clients that match.
@@ -329,6 +334,22 @@ pub struct Outcome<'a> {
 fn args_of<'a>(call: &Call, bytes: &'a [u8], spans: &'a [Span], external: &'a [Bytes]) -> Args<'a> {
     let spans = &spans[call.spans.0 as usize..call.spans.1 as usize];
     Args::new(bytes, spans, external).with_hash(call.key_at.into(), call.hash)
+}
+
+/// Who gets the answer to a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asker {
+    pub core: CoreId,
+    pub ticket: Ticket,
+}
+
+/// A value on its way from the owner of the first key to the owner of the second.
+pub struct Handed {
+    /// The coordinator.
+    pub asker: Asker,
+    pub id: TransactionId,
+    pub phase: Box<Phase>,
+    pub gift: Option<Carried>,
 }
 
 /// One phase of a two-phase command on one shard.

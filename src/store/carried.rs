@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 
-use super::entry::{EntryRef, Value, ValueRef};
+use super::entry::{Entry, EntryRef, Value, ValueRef};
 use crate::base::time::Millis;
 
 /// Everything of an entry but its key.
@@ -19,31 +19,33 @@ pub struct Carried {
 }
 
 impl Carried {
-    /// For an entry that goes elsewhere and keeps its history of accesses.
-    pub fn moved(entry: EntryRef<'_>) -> Carried {
-        Carried { access: Some(entry.access()), ..Carried::copied(entry) }
+    /// What an entry held that goes elsewhere and keeps its history of accesses.
+    pub(super) fn moved(entry: Entry) -> Carried {
+        let view = entry.view();
+        let (expiry, access, is_modified) = (view.expiry(), view.access(), view.is_modified());
+        let string = string(view.value());
+        let value = string.or_else(|| entry.into_object().map(Value::Object));
+        let value = value.expect("a value is a string or a collection");
+        Carried { value, expiry, access: Some(access), is_modified }
     }
 
     /// For a copy, which nobody has accessed yet.
     pub fn copied(entry: EntryRef<'_>) -> Carried {
         let value = match entry.value() {
-            ValueRef::Int(number) => Value::Int(number),
-            ValueRef::Raw(bytes) => Value::Big(Bytes::copy_from_slice(bytes)),
-            ValueRef::Big(bytes) => Value::Big(bytes.clone()),
             ValueRef::Object(object) => Value::Object(object.copy()),
+            text => string(text).expect("what is no collection is a string"),
         };
         let (expiry, is_modified) = (entry.expiry(), entry.is_modified());
         Carried { value, expiry, access: None, is_modified }
     }
+}
 
-    /// The same once more.
-    pub fn duplicate(&self) -> Carried {
-        let value = match &self.value {
-            Value::Int(number) => Value::Int(*number),
-            Value::Raw(bytes) => Value::Raw(bytes),
-            Value::Big(bytes) => Value::Big(bytes.clone()),
-            Value::Object(object) => Value::Object(object.view().copy()),
-        };
-        Carried { value, ..*self }
-    }
+/// A string in a form that refers to no entry.
+fn string(value: ValueRef<'_>) -> Option<Value<'static>> {
+    Some(match value {
+        ValueRef::Int(number) => Value::Int(number),
+        ValueRef::Raw(bytes) => Value::Big(Bytes::copy_from_slice(bytes)),
+        ValueRef::Big(bytes) => Value::Big(bytes.clone()),
+        ValueRef::Object(_) => return None,
+    })
 }

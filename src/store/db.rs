@@ -622,6 +622,13 @@ impl Write<'_, '_> {
         is_removed
     }
 
+    /// Removes the key, if it exists, and returns all that it held.
+    pub fn take(&mut self, event: Event) -> Option<Carried> {
+        let entry = self.take_entry()?;
+        self.changed(event, || Effect::Removed);
+        Some(Carried::moved(entry))
+    }
+
     fn take_entry(&mut self) -> Option<Entry> {
         let at = self.at.take()?;
         let database = &mut self.db.databases[self.db.selected];

@@ -19,8 +19,8 @@
 //! List ...  a collection's struct, at most 16 bytes, aligned to 8
 //! ```
 //!
-//! All integers are in native byte order and unaligned. A 16-byte key with a 16-byte value takes 38 bytes, with expiry 46: blocks of
-//! 40 and 48 in the allocator.
+//! All integers are in native byte order and unaligned. A 16-byte key with a 16-byte value takes 38
+//! bytes, with expiry 46: blocks of 40 and 48 in the allocator.
 //!
 //! # Invariant
 //!
@@ -269,8 +269,8 @@ impl<'a> EntryRef<'a> {
         self.shape().has(MODIFIED)
     }
 
-    /// Bytes allocated for the entry with all that its value refers to; a collection's are estimated
-    /// from so many elements, or with 0 added up.
+    /// Bytes allocated for the entry with all that its value refers to; a collection's are
+    /// estimated from so many elements, or with 0 added up.
     pub fn memory(self, samples: usize) -> usize {
         let shape = self.shape();
         let referred = match self.value() {
@@ -439,7 +439,8 @@ impl Entry {
         self.write_at(length, bytes);
     }
 
-    /// Overwrites the value, which must be a string, from `offset` on. It is extended with zeros as far as needed, to
+    /// Overwrites the value, which must be a string, from `offset` on. It is extended with zeros as
+    /// far as needed, to
     /// `offset` itself when `bytes` is empty; the caller bounds the resulting length. An integer
     /// becomes its text first. Panics if the end is beyond `usize`.
     pub fn write_at(&mut self, offset: usize, bytes: &[u8]) {

@@ -41,7 +41,8 @@ impl Graveyard {
         }
     }
 
-    /// Drops up to about `budget` entries or elements and returns how many keys' memory is free now;
+    /// Drops up to about `budget` entries or elements and returns how many keys' memory is free
+    /// now;
     /// `None` if nothing was left.
     pub fn free_some(&mut self, budget: usize) -> Option<usize> {
         let before = self.pending();

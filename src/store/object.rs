@@ -1,7 +1,7 @@
 //! Values that are collections: what each type offers to the keyspace, and such a value on its way.
 //!
-//! A collection lies in its key's entry as a struct of at most [`PAYLOAD_MAX`] bytes, which owns the
-//! rest. Moving it (RENAME, MOVE, the graveyard) moves those bytes, whatever it holds.
+//! A collection lies in its key's entry as a struct of at most [`PAYLOAD_MAX`] bytes, which owns
+//! the rest. Moving it (RENAME, MOVE, the graveyard) moves those bytes, whatever it holds.
 //!
 //! Invariant: a kind has one type, and a type one kind. The list of both stands in this file alone.
 //!
@@ -67,9 +67,9 @@ pub trait Typed: Member {
     fn free_some(&mut self, budget: usize) -> bool;
 }
 
-/// The way from a type to the enums over all of them and back. Implemented here for each type of the
-/// list, and nowhere else.
-pub trait Member: Sized + Send + Sync {
+/// The way from a type to the enums over all of them and back. Implemented here for each type of
+/// the list, and nowhere else.
+pub trait Member: Sized + Send {
     /// Forgets the type.
     fn into_object(self) -> Object;
     /// The value, if it is of this type.

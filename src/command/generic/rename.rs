@@ -1,11 +1,10 @@
 //! Values that change their key or database: RENAME, RENAMENX, COPY, MOVE.
 //!
-//! The two keys may lie on two shards. Phase one copies the source out and looks whether the target
-//! exists; phase two runs on the owner of each key.
+//! The two keys may lie on two shards. Both owners look first; then the owner of the source gives
+//! and the owner of the target takes, so a value moves as it is, however large.
 //!
-//! Invariant: what is done depends on the arguments and the parcels only, which are the same on
-//! both shards, so both do their half or none does. Each answers, because the owner of the first
-//! key is one of them.
+//! Invariant: what is done depends on the arguments and on what both have seen, which are the same
+//! on both shards, so both do their half or none does.
 
 use super::database_index;
 use crate::command::spec::Parcel;
@@ -26,26 +25,12 @@ const SAME_OBJECT: CmdError = CmdError::Text("ERR source and destination objects
 
 /// What one shard knows of the two keys before anything changes.
 struct Seen {
-    source: Option<Carried>,
     target_exists: bool,
 }
 
-impl Seen {
-    fn into_parcel(self) -> Parcel {
-        Some(Box::new(self))
-    }
-}
-
-fn seen(parcels: &[Parcel]) -> impl Iterator<Item = &Seen> {
-    parcels.iter().flatten().filter_map(|parcel| parcel.downcast_ref())
-}
-
-fn source_of(parcels: &[Parcel]) -> Option<&Carried> {
-    seen(parcels).find_map(|seen| seen.source.as_ref())
-}
-
 fn target_exists(parcels: &[Parcel]) -> bool {
-    seen(parcels).any(|seen| seen.target_exists)
+    let mut seen = parcels.iter().flatten().filter_map(|parcel| parcel.downcast_ref::<Seen>());
+    seen.any(|seen| seen.target_exists)
 }
 
 /// The two keys of a command.
@@ -53,51 +38,59 @@ fn keys<'a>(args: &Args<'a>) -> (Key<'a>, Key<'a>) {
     (args.key(1), args.key(2))
 }
 
-pub(super) fn collect(db: &Db, args: &Args<'_>) -> Result<Parcel, CmdError> {
+pub(super) fn look(db: &Db, args: &Args<'_>) -> Result<Parcel, CmdError> {
     let (source, target) = keys(args);
-    let mut seen = Seen { source: None, target_exists: false };
     if db.owns(source) {
-        seen.source = Some(Carried::moved(db.peek(source).ok_or(CmdError::NoSuchKey)?));
+        db.peek(source).ok_or(CmdError::NoSuchKey)?;
     }
-    seen.target_exists = db.owns(target) && db.peek(target).is_some();
-    Ok(seen.into_parcel())
+    Ok(Some(Box::new(Seen { target_exists: db.owns(target) && db.peek(target).is_some() })))
 }
 
-pub(super) fn rename(db: &mut Db, args: &Args<'_>, parcels: &[Parcel], out: &mut Out) -> CmdResult {
-    rename_seen(db, args, parcels);
+pub(super) fn give(db: &mut Db, args: &Args<'_>, _: &[Parcel]) -> Option<Carried> {
+    let (source, target) = keys(args);
+    if source.bytes == target.bytes { None } else { db.write(source).take(RENAME_FROM) }
+}
+
+pub(super) fn take(
+    db: &mut Db,
+    args: &Args<'_>,
+    _: &[Parcel],
+    gift: Option<Carried>,
+    out: &mut Out,
+) -> CmdResult {
+    let (source, target) = keys(args);
+    if source.bytes != target.bytes {
+        put_renamed(db, target, gift)?;
+    }
     out.ok();
     Ok(())
 }
 
-pub(super) fn rename_if_free(
+pub(super) fn give_if_free(db: &mut Db, args: &Args<'_>, parcels: &[Parcel]) -> Option<Carried> {
+    if target_exists(parcels) { None } else { give(db, args, parcels) }
+}
+
+pub(super) fn take_if_free(
     db: &mut Db,
     args: &Args<'_>,
     parcels: &[Parcel],
+    gift: Option<Carried>,
     out: &mut Out,
 ) -> CmdResult {
     let is_free = !target_exists(parcels);
     if is_free {
-        rename_seen(db, args, parcels);
+        put_renamed(db, args.key(2), gift)?;
     }
     out.int(is_free.into());
     Ok(())
 }
 
-/// This shard's half of renaming: the source goes, the target comes.
-fn rename_seen(db: &mut Db, args: &Args<'_>, parcels: &[Parcel]) {
-    let (source, target) = keys(args);
-    let Some(carried) = source_of(parcels) else { return };
-    if source.bytes == target.bytes {
-        return;
-    }
-    if db.owns(source) {
-        db.write(source).remove(RENAME_FROM);
-    }
-    if db.owns(target) {
-        let mut target = db.write(target);
-        target.put(carried.duplicate(), RENAME_TO);
-        target.mark_accessed();
-    }
+/// Nothing is given if the source has expired since it was looked at.
+fn put_renamed(db: &mut Db, target: Key<'_>, gift: Option<Carried>) -> CmdResult {
+    let mut target = db.write(target);
+    target.put(gift.ok_or(CmdError::NoSuchKey)?, RENAME_TO);
+    target.mark_accessed();
+    Ok(())
 }
 
 /// Where COPY puts the copy.
@@ -126,27 +119,32 @@ impl CopyOptions {
     }
 }
 
-pub(super) fn collect_copy(db: &Db, args: &Args<'_>) -> Result<Parcel, CmdError> {
+pub(super) fn look_for_copy(db: &Db, args: &Args<'_>) -> Result<Parcel, CmdError> {
     let options = CopyOptions::read(db, args)?;
     let (source, target) = keys(args);
-    let mut seen = Seen { source: None, target_exists: false };
     if db.owns(source) {
-        seen.source = db.read_entry(source).map(Carried::copied);
+        db.read_entry(source);
     }
-    seen.target_exists = db.owns(target) && db.peek_in(options.database, target).is_some();
-    Ok(seen.into_parcel())
+    let target_exists = db.owns(target) && db.peek_in(options.database, target).is_some();
+    Ok(Some(Box::new(Seen { target_exists: target_exists && !options.replaces })))
 }
 
-pub(super) fn copy(db: &mut Db, args: &Args<'_>, parcels: &[Parcel], out: &mut Out) -> CmdResult {
+pub(super) fn give_copy(db: &mut Db, args: &Args<'_>, parcels: &[Parcel]) -> Option<Carried> {
+    if target_exists(parcels) { None } else { db.peek(args.key(1)).map(Carried::copied) }
+}
+
+pub(super) fn take_copy(
+    db: &mut Db,
+    args: &Args<'_>,
+    _: &[Parcel],
+    gift: Option<Carried>,
+    out: &mut Out,
+) -> CmdResult {
     let options = CopyOptions::read(db, args)?;
-    let (_, target) = keys(args);
-    let source = source_of(parcels).filter(|_| options.replaces || !target_exists(parcels));
-    if let Some(carried) = source
-        && db.owns(target)
-    {
-        db.in_database(options.database, |db| db.write(target).put(carried.duplicate(), COPY_TO));
+    out.int(gift.is_some().into());
+    if let Some(carried) = gift {
+        db.in_database(options.database, |db| db.write(args.key(2)).put(carried, COPY_TO));
     }
-    out.int(source.is_some().into());
     Ok(())
 }
 
@@ -156,16 +154,15 @@ pub(super) fn move_to_database(db: &mut Db, args: &Args<'_>, out: &mut Out) -> C
         return Err(SAME_OBJECT);
     }
     let key = args.key(1);
-    let source = db.peek(key).map(Carried::moved);
-    let source = source.filter(|_| db.peek_in(database, key).is_none());
-    if let Some(carried) = &source {
-        db.write(key).remove(MOVE_FROM);
+    let is_free = db.peek_in(database, key).is_none();
+    let carried = if is_free { db.write(key).take(MOVE_FROM) } else { None };
+    out.int(carried.is_some().into());
+    if let Some(carried) = carried {
         db.in_database(database, |db| {
             let mut target = db.write(key);
-            target.put(carried.duplicate(), MOVE_TO);
+            target.put(carried, MOVE_TO);
             target.mark_accessed();
         });
     }
-    out.int(source.is_some().into());
     Ok(())
 }

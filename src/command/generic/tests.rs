@@ -440,30 +440,25 @@ impl Shards {
         Some(String::from_utf8_lossy(bytes).into_owned())
     }
 
-    /// Both phases on the owners of the keys at positions 1 and 2; the first owner's reply.
-    fn two_phase(&mut self, argv: &[&str]) -> String {
+    /// The phases of a handover on the owners of the keys at positions 1 and 2.
+    fn hand_over(&mut self, argv: &[&str]) -> String {
         with_args(argv, |args| {
             let row = COMMANDS.iter().find(|row| args.is(0, row.spec.name)).unwrap();
-            let Run::TwoPhase { collect, commit } = row.run else { panic!("not two-phase") };
-            let mut owners: Vec<usize> = Vec::new();
-            for position in [1, 2] {
-                let owner = usize::from(self.layout.core_of(args.key(position).slot()));
-                if !owners.contains(&owner) {
-                    owners.push(owner);
-                }
-            }
+            let Run::Handover { look, give, take } = row.run else { panic!("not a handover") };
+            let owner = |position| usize::from(self.layout.core_of(args.key(position).slot()));
+            let (giver, taker) = (owner(1), owner(2));
+            let mut owners = vec![giver, taker];
+            owners.dedup();
             let parcels: Result<Vec<_>, _> =
-                owners.iter().map(|owner| collect(&self.dbs[*owner], args)).collect();
+                owners.iter().map(|owner| look(&self.dbs[*owner], args)).collect();
             let parcels = match parcels {
                 Ok(parcels) => parcels,
                 Err(error) => return error.text().into_owned(),
             };
-            let replies = owners.iter().map(|owner| {
-                let mut out = Out::new(Protocol::Resp2);
-                commit(&mut self.dbs[*owner], args, &parcels, &mut out).unwrap();
-                String::from_utf8(out.to_vec()).unwrap()
-            });
-            replies.collect::<Vec<_>>().swap_remove(0)
+            let gift = give(&mut self.dbs[giver], args, &parcels);
+            let mut out = Out::new(Protocol::Resp2);
+            take(&mut self.dbs[taker], args, &parcels, gift, &mut out).unwrap();
+            String::from_utf8(out.to_vec()).unwrap()
         })
     }
 
@@ -500,19 +495,19 @@ fn keys_are_renamed_and_copied_across_shards() {
     for (n, pair) in names.windows(2).enumerate() {
         let [from, to] = pair else { unreachable!() };
         shards.set(from, "value");
-        assert_eq!(shards.two_phase(&["RENAMENX", from, to]), ":1\r\n");
+        assert_eq!(shards.hand_over(&["RENAMENX", from, to]), ":1\r\n");
         assert_eq!((shards.get(from), shards.get(to)), (None, Some("value".into())));
-        assert_eq!(shards.two_phase(&["RENAME", from, to]), "ERR no such key");
-        assert_eq!(shards.two_phase(&["COPY", to, from]), ":1\r\n");
+        assert_eq!(shards.hand_over(&["RENAME", from, to]), "ERR no such key");
+        assert_eq!(shards.hand_over(&["COPY", to, from]), ":1\r\n");
         shards.set(to, "other");
-        assert_eq!(shards.two_phase(&["RENAMENX", from, to]), ":0\r\n");
-        assert_eq!(shards.two_phase(&["COPY", from, to]), ":0\r\n");
+        assert_eq!(shards.hand_over(&["RENAMENX", from, to]), ":0\r\n");
+        assert_eq!(shards.hand_over(&["COPY", from, to]), ":0\r\n");
         assert_eq!(shards.get(to), Some("other".into()));
-        assert_eq!(shards.two_phase(&["COPY", from, to, "REPLACE"]), ":1\r\n");
+        assert_eq!(shards.hand_over(&["COPY", from, to, "REPLACE"]), ":1\r\n");
         assert_eq!(shards.get(to), Some("value".into()));
-        assert_eq!(shards.two_phase(&["COPY", from, to, "DB", "3"]), ":1\r\n");
-        assert_eq!(shards.two_phase(&["COPY", from, to, "DB", "3"]), ":0\r\n");
-        assert_eq!(shards.two_phase(&["RENAME", to, from]), "+OK\r\n");
+        assert_eq!(shards.hand_over(&["COPY", from, to, "DB", "3"]), ":1\r\n");
+        assert_eq!(shards.hand_over(&["COPY", from, to, "DB", "3"]), ":0\r\n");
+        assert_eq!(shards.hand_over(&["RENAME", to, from]), "+OK\r\n");
         assert_eq!(shards.dbs.iter().map(Db::len).sum::<usize>(), n + 1);
     }
 }
