@@ -34,7 +34,8 @@ pub const ROWS: &[Row] = &[
         6,
     ),
     row(
-        "XCLAIM <key> <group> <consumer> <idle> <id> {[IDLE <idle>] [TIME <integer>] [LASTID <id>]}",
+        "XCLAIM <key> <group> <consumer> <idle> <id> \
+         {[IDLE <idle>] [TIME <integer>] [LASTID <id>]}",
         2,
     ),
     row("XAUTOCLAIM <key> <group> <consumer> <idle> <start> {[COUNT <integer>] [JUSTID]}", 6),

@@ -53,7 +53,8 @@ fn ids_come_from_the_clock_or_the_client() {
         "XADD s * a 1 => 1700000000000-0
          XADD s * a 2 => 1700000000000-1
          XADD s 1700000000000-* a 3 => 1700000000000-2
-         XADD s 5-5 a 1 => -ERR The ID specified in XADD is equal or smaller than the target stream top item
+         XADD s 5-5 a 1 => -ERR The ID specified in XADD is equal or smaller than the target \
+             stream top item
          XADD s 1800000000000-* a 4 => 1800000000000-0
          XADD s * a 5 => 1800000000000-1
          XADD s 0-0 a 5 => -ERR The ID specified in XADD must be greater than 0-0
@@ -61,10 +62,12 @@ fn ids_come_from_the_clock_or_the_client() {
          XADD new NOMKSTREAM * a 5 => $-1
          XLEN new => :0
          XADD new 0-* a 5 => 0-1
-         XADD s * a => -ERR wrong number of arguments for 'xadd' command
+         XADD s * a 1 b => -ERR wrong number of arguments for 'xadd' command
          XADD s MAXLEN 5 * a => -ERR wrong number of arguments for 'xadd' command
-         XADD top 18446744073709551615-18446744073709551615 a 1 => 18446744073709551615-18446744073709551615
-         XADD top * a 1 => -ERR The stream has exhausted the last possible ID, unable to add more items
+         XADD top 18446744073709551615-18446744073709551615 a 1 => \
+             18446744073709551615-18446744073709551615
+         XADD top * a 1 => -ERR The stream has exhausted the last possible ID, unable to add more \
+             items
          XLEN s => :5",
     );
     assert_eq!(
@@ -102,12 +105,15 @@ fn messages_are_added_once() {
          XADD s IDMPAUTO p * a 1 b 2 => 1700000000000-2
          XADD s IDMPAUTO p * b 2 a 1 => 1700000000000-2
          XADD s IDMPAUTO p * a 1 b 3 => 1700000000000-3
-         XADD s IDMP p m 1-1 a 1 => -ERR syntax error, IDMP/IDMPAUTO can be used only with auto-generated IDs
-         XADD s IDMP p m IDMPAUTO p * a 1 => -ERR syntax error, IDMP/IDMPAUTO specified multiple times
+         XADD s IDMP p m 1-1 a 1 => -ERR syntax error, IDMP/IDMPAUTO can be used only with \
+             auto-generated IDs
+         XADD s IDMP p m IDMPAUTO p * a 1 => -ERR syntax error, IDMP/IDMPAUTO specified multiple \
+             times
          XADD s IDMP '' m * a 1 => -ERR syntax error, IDMP requires a non-empty producer ID
          XIDMPRECORD s p n 1700000000000-0 => +OK
          XIDMPRECORD s p n 1700000000000-0 => +OK
-         XIDMPRECORD s p n 1700000000000-1 => -ERR IID already exists for this producer with a different stream ID
+         XIDMPRECORD s p n 1700000000000-1 => -ERR IID already exists for this producer with a \
+             different stream ID
          XIDMPRECORD s p n 1-1 => -ERR No such message in stream
          XADD s IDMP p n * a 1 => 1700000000000-0
          XCFGSET s IDMP-DURATION 0 => -ERR IDMP-DURATION must be between 1 and 86400 seconds
@@ -144,16 +150,20 @@ fn groups_deliver_claim_and_forget() {
          XCLAIM s g d 0 1-3 FORCE => *1 *2 1-3 *2 a 3
          XPENDING s g => *4 :2 1-2 1-3 *1 *2 d 2
          XNACK s g FAIL IDS 1 1-2 => :1
-         XPENDING s g - + 10 => *2 *4 1-2 :-1 :3 *4 1-3 d :0 :2
-         XREADGROUP GROUP g e CLAIM 0 COUNT 1 STREAMS s > => *1 *2 s *1 *4 1-2 *2 a 2 :1700000000000 :3
+         XPENDING s g - + 10 => *2 *4 1-2  :-1 :3 *4 1-3 d :0 :2
+         XREADGROUP GROUP g e CLAIM 0 COUNT 1 STREAMS s > => *1 *2 s *1 *4 1-2 *2 a 2 \
+             :1700000000000 :3
          XNACK s g FATAL IDS 1 1-2 => :1
          XNACK s g BAD IDS 1 1-2 => -ERR ERR mode must be SILENT, FAIL, or FATAL
          XAUTOCLAIM s g c 1 0 => *3 0-0 *1 *2 1-2 *2 a 2 *0
          XDELEX s ACKED IDS 2 1-2 9 => *2 :2 :2
          XACKDEL s g DELREF IDS 2 1-2 9 => *2 :1 :-1
          XGROUP DELCONSUMER s g d => :1
-         XREADGROUP GROUP g e STREAMS s $ => -ERR The $ ID is meaningless in the context of XREADGROUP: you want to read the history of this consumer by specifying a proper ID, or use the > ID to get new messages. The $ ID would just return an empty result set.
-         XREADGROUP GROUP x e STREAMS s > => -NOGROUP No such key 's' or consumer group 'x' in XREADGROUP with GROUP option
+         XREADGROUP GROUP g e STREAMS s $ => -ERR The $ ID is meaningless in the context of \
+             XREADGROUP: you want to read the history of this consumer by specifying a proper ID, \
+             or use the > ID to get new messages. The $ ID would just return an empty result set.
+         XREADGROUP GROUP x e STREAMS s > => -NOGROUP No such key 's' or consumer group 'x' in \
+             XREADGROUP with GROUP option
          XGROUP DESTROY s g => :1
          XGROUP DESTROY s g => :0",
     );
@@ -170,14 +180,17 @@ fn reading_has_limits_on_each_stream_and_on_all() {
     check(
         &mut fixture,
         "XREAD COUNT 1 STREAMS r s 1 1 => *2 *2 r *1 *2 1-1 *2 a 1 *2 s *1 *2 1-1 *2 a 1
-         XREAD COUNT 2 MAXCOUNT 3 STREAMS r s t 1-1 1-1 1-1 => *2 *2 r *2 *2 1-2 *2 a 1 *2 1-3 *2 a 1 *2 s *1 *2 1-2 *2 a 1
+         XREAD COUNT 2 MAXCOUNT 3 STREAMS r s t 1-1 1-1 1-1 => *2 *2 r *2 *2 1-2 *2 a 1 *2 1-3 *2 \
+             a 1 *2 s *1 *2 1-2 *2 a 1
          XREAD MAXSIZE 1 STREAMS r s 1-2 0 => *1 *2 r *1 *2 1-3 *2 a 1
          XREAD COUNT 3 MAXCOUNT 2 STREAMS r 0 => -ERR MAXCOUNT must not be smaller than COUNT
          XREAD STREAMS r s $ + => *1 *2 s *1 *2 1-3 *2 a 1
          XREAD STREAMS r 1-3 => *-1
          XREAD BLOCK -1 STREAMS r 1-3 => -ERR timeout is negative
-         XREAD NOACK STREAMS r 0 => -ERR The NOACK option is only supported by XREADGROUP. You called XREAD instead.
-         XREAD COUNT 1 STREAMS r s 0 => -ERR Unbalanced 'xread' list of streams: for each stream key an ID, '+', or '$' must be specified.",
+         XREAD NOACK STREAMS r 0 => -ERR The NOACK option is only supported by XREADGROUP. You \
+             called XREAD instead.
+         XREAD COUNT 1 STREAMS r s 0 => -ERR Unbalanced 'xread' list of streams: for each stream \
+             key an ID, '+', or '$' must be specified.",
     );
     fixture.protocol = Protocol::Resp3;
     check(
