@@ -11,4 +11,5 @@ pub mod list;
 pub mod geo;
 pub mod sorted_set;
 pub mod spec;
+pub mod stream;
 pub mod string;

@@ -118,13 +118,10 @@ const DATA: &[&[Command]] =
         command::generic::COMMANDS,
         command::set::COMMANDS,
         command::list::COMMANDS,
+        command::sorted_set::COMMANDS,
+        command::geo::COMMANDS,
+        command::stream::COMMANDS,
     ];
-const DATA: &[&[Command]] = &[
-    command::string::COMMANDS,
-    command::generic::COMMANDS,
-    command::sorted_set::COMMANDS,
-    command::geo::COMMANDS,
-];
 const HOST: &[&[HostCommand]] = host::FAMILIES;
 
 /// The table; built on first use.

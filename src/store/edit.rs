@@ -100,6 +100,18 @@ impl<'d, T: Typed> Edit<'d, T> {
         self.guard.repeat_as(words);
     }
 
+    /// True if somebody listens to changes, so that composing words for [`Edit::repeat_as`] is
+    /// worth it.
+    pub fn is_heard(&self) -> bool {
+        self.guard.is_heard()
+    }
+
+    /// Takes in a part that was taken out of the collection, as a collection of its own, to be
+    /// freed in slices.
+    pub fn bury(&mut self, part: T) {
+        self.guard.bury(part.into_object());
+    }
+
     /// True if the key did not exist and no change has been reported yet.
     pub fn is_new(&self) -> bool {
         self.is_provisional

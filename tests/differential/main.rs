@@ -12,6 +12,7 @@ mod compare;
 mod grammar;
 mod minimise;
 mod sorted_sets;
+mod streams;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -129,6 +130,7 @@ fn final_state(server: &Server) -> Vec<(Command, Received)> {
                 "set" => ask(vec![b"SMEMBERS", key]),
                 "zset" => ask(vec![b"ZRANGE", key, b"0", b"-1", b"WITHSCORES"]),
                 "list" => ask(vec![b"LRANGE", key, b"0", b"-1"]),
+                "stream" => ask(vec![b"XRANGE", key, b"-", b"+"]),
                 _ => Reply::Nil,
             };
         }
@@ -257,6 +259,7 @@ fn rows_for(subject: &Server) -> Vec<&'static Row> {
         OTHER_TYPES.len() + SETS.len()
     );
     let others: Vec<&Row> = OTHER_TYPES.iter().chain(sorted_sets::ROWS).filter(supported).collect();
+    let others: Vec<&Row> = OTHER_TYPES.iter().chain(streams::ROWS).filter(supported).collect();
     println!("{} rows on other types are supported", others.len());
     rows.extend(others);
     if let Ok(prefix) = std::env::var("ONLY") {

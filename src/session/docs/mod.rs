@@ -16,6 +16,7 @@ mod server;
 mod set;
 mod geo;
 mod sorted_set;
+mod stream;
 mod string;
 
 #[cfg(test)]
@@ -34,6 +35,7 @@ mod tests;
         list::DOCS,
         sorted_set::DOCS,
         geo::DOCS,
+        stream::DOCS,
     ];
 
 /// The entry of a command; `name` is the full name in any case, such as `get` or `config|get`.
