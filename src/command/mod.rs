@@ -4,11 +4,11 @@
 //! keyspace.
 
 pub mod generic;
+pub mod geo;
 mod item;
+pub mod list;
 mod paging;
 pub mod set;
-pub mod list;
-pub mod geo;
 pub mod sorted_set;
 pub mod spec;
 pub mod stream;

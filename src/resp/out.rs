@@ -223,6 +223,8 @@ impl Out {
         let mut text = Vec::with_capacity(24);
         num::write_f64(&mut text, value);
         self.bulk(&text);
+    }
+
     /// Makes what was written since the encoded length was `start` an array of `count` elements,
     /// for elements whose number is known last. Nothing of it may be shared.
     pub fn array_since(&mut self, start: usize, count: usize) {

@@ -112,16 +112,15 @@ pub struct Table {
 
 const INDEX: usize = 2048;
 const EMPTY: u16 = u16::MAX;
-const DATA: &[&[Command]] =
-    &[
-        command::string::COMMANDS,
-        command::generic::COMMANDS,
-        command::set::COMMANDS,
-        command::list::COMMANDS,
-        command::sorted_set::COMMANDS,
-        command::geo::COMMANDS,
-        command::stream::COMMANDS,
-    ];
+const DATA: &[&[Command]] = &[
+    command::string::COMMANDS,
+    command::generic::COMMANDS,
+    command::set::COMMANDS,
+    command::list::COMMANDS,
+    command::sorted_set::COMMANDS,
+    command::geo::COMMANDS,
+    command::stream::COMMANDS,
+];
 const HOST: &[&[HostCommand]] = host::FAMILIES;
 
 /// The table; built on first use.

@@ -27,7 +27,6 @@ impl Event {
     pub const fn list(name: &'static str) -> Event {
         Event { class: b'l', name }
     }
-    }
     pub const fn stream(name: &'static str) -> Event {
         Event { class: b't', name }
     }

@@ -405,7 +405,10 @@ impl<'a> Grammar<'a> {
             "key" => self.random.pick(KEYS).to_owned(),
             "value" => return command.push(self.value()),
             "member" => return command.push(self.member()),
-            "integer" | "count" | "offset" | "seconds" | "millis" | "unix-seconds" | "unix-millis" if bad => {
+            "integer" | "count" | "offset" | "seconds" | "millis" | "unix-seconds"
+            | "unix-millis"
+                if bad =>
+            {
                 self.random.pick(BAD_INTEGERS).to_owned()
             }
             "integer" => self.random.pick(INTEGERS).to_owned(),

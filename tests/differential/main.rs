@@ -252,14 +252,8 @@ fn rows_for(subject: &Server) -> Vec<&'static Row> {
             .is_some_and(|row| *row != Reply::Nil)
     };
     let mut rows: Vec<&Row> = ROWS.iter().collect();
-    let others: Vec<&Row> = OTHER_TYPES.iter().chain(SETS).filter(supported).collect();
-    println!(
-        "{} of {} rows on other types are supported",
-        others.len(),
-        OTHER_TYPES.len() + SETS.len()
-    );
-    let others: Vec<&Row> = OTHER_TYPES.iter().chain(sorted_sets::ROWS).filter(supported).collect();
-    let others: Vec<&Row> = OTHER_TYPES.iter().chain(streams::ROWS).filter(supported).collect();
+    let others = OTHER_TYPES.iter().chain(SETS).chain(sorted_sets::ROWS).chain(streams::ROWS);
+    let others: Vec<&Row> = others.filter(supported).collect();
     println!("{} rows on other types are supported", others.len());
     rows.extend(others);
     if let Ok(prefix) = std::env::var("ONLY") {

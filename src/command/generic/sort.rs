@@ -21,6 +21,7 @@ pub use self::arrange::Elements;
 pub use self::request::{Pattern, Request};
 pub use self::texts::Texts;
 use crate::command::spec::{Arity, Command, Group, Parcel, Run, cmd};
+use crate::ds::quicklist::End;
 use crate::resp::args::{Args, Key};
 use crate::resp::error::{CmdError, CmdResult};
 use crate::resp::out::Out;
@@ -119,8 +120,10 @@ impl Sorted {
 
 /// Puts a list in place of what `target` holds, and answers its length.
 fn store_list(db: &mut Db, target: Key<'_>, texts: &Texts, out: &mut Out) {
-    let mut list = List::new();
-    texts.iter().for_each(|text| list.push(text.unwrap_or_default()));
+    let (mut list, limits) = (List::new(), db.tuning.encoding);
+    for text in texts.iter() {
+        list.push(End::Back, text.unwrap_or_default(), &limits);
+    }
     db.write(target).put_object(Object::List(list), Expiry::Never, SORT_STORE);
     out.count(texts.len());
 }

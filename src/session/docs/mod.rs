@@ -11,10 +11,10 @@
 mod cluster;
 mod connection;
 mod generic;
+mod geo;
 mod list;
 mod server;
 mod set;
-mod geo;
 mod sorted_set;
 mod stream;
 mod string;
@@ -25,18 +25,18 @@ pub mod generate;
 mod tests;
 
 /// The families that have entries.
-    &[
-        string::DOCS,
-        set::DOCS,
-        generic::DOCS,
-        connection::DOCS,
-        server::DOCS,
-        cluster::DOCS,
-        list::DOCS,
-        sorted_set::DOCS,
-        geo::DOCS,
-        stream::DOCS,
-    ];
+pub const FAMILIES: &[&[Docs]] = &[
+    string::DOCS,
+    set::DOCS,
+    generic::DOCS,
+    connection::DOCS,
+    server::DOCS,
+    cluster::DOCS,
+    list::DOCS,
+    sorted_set::DOCS,
+    geo::DOCS,
+    stream::DOCS,
+];
 
 /// The entry of a command; `name` is the full name in any case, such as `get` or `config|get`.
 pub fn find(name: &str) -> Option<&'static Docs> {

@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use super::request::{By, Pattern, Request, score};
 use super::texts::Texts;
 use crate::ds::listpack::Item;
+use crate::ds::quicklist::End;
 use crate::resp::args::Key;
 use crate::resp::error::CmdError;
 use crate::store::db::Db;
@@ -55,10 +56,14 @@ impl Elements {
         let mut digits = itoa::Buffer::new();
         let mut add = |item: Item<'_>| elements.texts.push(Some(item.bytes(&mut digits)));
         match object {
-            ObjectRef::List(list) => list.walk(range, backwards).for_each(add),
+            ObjectRef::List(list) => {
+                let from = if backwards { End::Back } else { End::Front };
+                list.visit(from, range.start, range.len(), add);
+            }
             ObjectRef::Set(set) => set.iter().skip(range.start).take(range.len()).for_each(add),
             ObjectRef::SortedSet(set) => {
-                set.walk(range, backwards).for_each(|(item, _)| add(item));
+                let ranks = if backwards { len - range.end..len - range.start } else { range };
+                set.walk(ranks, backwards).for_each(|(item, _)| add(item));
             }
             ObjectRef::Hash(_) | ObjectRef::Stream(_) => return Err(CmdError::WrongType),
         }

@@ -5,6 +5,7 @@ use super::request::{Pattern, Request, score};
 use super::texts::Texts;
 use crate::command::generic::COMMANDS;
 use crate::command::string;
+use crate::ds::quicklist::End;
 use crate::resp::args::Key;
 use crate::store::change::Event;
 use crate::store::db::Db;
@@ -21,7 +22,9 @@ fn fixture() -> Fixture {
 
 fn fill(db: &mut Db, key: &str, elements: &[&str]) {
     let mut list = db.edit_or_create::<List>(Key::new(key.as_bytes())).expect("a list");
-    elements.iter().for_each(|element| list.push(element.as_bytes()));
+    for element in elements {
+        list.push(End::Back, element.as_bytes(), &Default::default());
+    }
     list.changed(ADD);
 }
 
