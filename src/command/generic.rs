@@ -25,7 +25,7 @@ use crate::resp::out::Out;
 use crate::store::change::Event;
 use crate::store::db::Db;
 
-pub use object::MEMORY_USAGE;
+pub use object::{MEMORY_USAGE, encoding_of};
 pub use scan::scan_page;
 
 const KEYSPACE: &[&str] = &["keyspace"];

@@ -94,9 +94,9 @@ pub const OTHER_TYPES: &[Row] = &[
     row("RPUSHX <key> (<value>)+", 1),
     row("LPOP <key> [<count>]", 2),
     row("RPOP <key> [<count>]", 2),
-    row("LMPOP 1 <key> <end> [COUNT <count>]", 1),
-    row("LMPOP 3 <key> <key> <key> <end> [COUNT <count>]", 2),
-    row("LMPOP <count> (<key>)+ <end> [COUNT <count>]", 1),
+    row("LMPOP 1 <key> <side> [COUNT <count>]", 1),
+    row("LMPOP 3 <key> <key> <key> <side> [COUNT <count>]", 2),
+    row("LMPOP <count> (<key>)+ <side> [COUNT <count>]", 1),
     row("LLEN <key>", 1),
     row("LINDEX <key> <integer>", 2),
     row("LINSERT <key> [BEFORE|AFTER] <value> <value>", 1),
@@ -105,7 +105,7 @@ pub const OTHER_TYPES: &[Row] = &[
     row("LTRIM <key> <count> <count>", 1),
     row("LREM <key> <count> <value>", 3),
     row("LPOS <key> <value> {[RANK <count>] [COUNT <count>] [MAXLEN <count>]}", 3),
-    row("LMOVE <key> <key> <end> <end>", 4),
+    row("LMOVE <key> <key> <side> <side>", 4),
     row("RPOPLPUSH <key> <key>", 2),
     row("SADD <key> (<value>)+", 1),
     row("HSET <key> (<value> <value>)+", 1),
@@ -113,18 +113,20 @@ pub const OTHER_TYPES: &[Row] = &[
     row("XADD <key> 1-1 a <value>", 1),
     row("LRANGE <key> 0 -1", 1),
     row("LRANGE <key> <integer> <integer>", 2),
-    row("SORT <key> {[LIMIT 0 3] [ASC|DESC] [ALPHA] [STORE <key>]}", 1),
+    row("SORT <key> {[LIMIT <offset> <integer>] [ASC|DESC] [ALPHA] [GET <name>] [STORE <key>]}", 2),
+    row("SORT <key> {[BY <name>] [GET <name>] [GET #] [LIMIT 1 3] [ASC|DESC] [STORE <key>]}", 2),
+    row("SORT_RO <key> {[BY <name>] [GET <name>] [ASC|DESC] [LIMIT 0 4]}", 1),
 ];
 
 /// The commands on sets. What is random is drawn in full, so that streams stay alike.
 pub const SETS: &[Row] = &[
-    row("SADD <key> (<member>)+", 14),
-    row("SREM <key> (<member>)+", 6),
-    row("SISMEMBER <key> <member>", 2),
-    row("SMISMEMBER <key> (<member>)+", 2),
+    row("SADD <key> (<element>)+", 14),
+    row("SREM <key> (<element>)+", 6),
+    row("SISMEMBER <key> <element>", 2),
+    row("SMISMEMBER <key> (<element>)+", 2),
     row("SCARD <key>", 2),
     row("SMEMBERS <key>", 3),
-    row("SMOVE <key> <key> <member>", 5),
+    row("SMOVE <key> <key> <element>", 5),
     row("SPOP <key> 100000", 1),
     row("SPOP <key> 0", 1),
     row("SPOP <key> -1", 1),
@@ -140,6 +142,9 @@ pub const SETS: &[Row] = &[
     row("SINTERCARD <integer> (<key>)+", 1),
     row("SSCAN <key> <cursor> {[MATCH <pattern>] [COUNT 100000] [TYPE set]}", 3),
 ];
+
+/// Patterns that lead from elements to keys.
+const NAMES: &[&str] = &["key:*", "*", "{tag}*", "*->1", "key:*->a", "->*", "#*"];
 
 const KEYS: &[&str] = &[
     "a",
@@ -403,8 +408,9 @@ impl<'a> Grammar<'a> {
             "idle" => self.random.pick(&["0", "0", "1000000000000000"]).to_owned(),
             "soon" => self.random.pick(&["1", "1", "1", "-1", "x"]).to_owned(),
             "key" => self.random.pick(KEYS).to_owned(),
+            "name" => self.random.pick(NAMES).to_owned(),
             "value" => return command.push(self.value()),
-            "member" => return command.push(self.member()),
+            "element" => return command.push(self.member()),
             "integer" | "count" | "offset" | "seconds" | "millis" | "unix-seconds"
             | "unix-millis"
                 if bad =>
@@ -413,8 +419,8 @@ impl<'a> Grammar<'a> {
             }
             "integer" => self.random.pick(INTEGERS).to_owned(),
             "count" => self.random.pick(COUNTS).to_owned(),
-            "end" if bad => self.random.pick(&["", "UP", "LEFTS"]).to_owned(),
-            "end" => self.random.pick(&["LEFT", "RIGHT", "left", "Right"]).to_owned(),
+            "side" if bad => self.random.pick(&["", "UP", "LEFTS"]).to_owned(),
+            "side" => self.random.pick(&["LEFT", "RIGHT", "left", "Right"]).to_owned(),
             "float" if bad => self.random.pick(BAD_FLOATS).to_owned(),
             "float" => self.random.pick(FLOATS).to_owned(),
             "offset" => self.offset(),
