@@ -19,8 +19,8 @@
 //! 4. Nodes further than `compress_depth` from both ends are compressed with LZF.
 //!
 //! Departures: an item that does not fit a half after a split, or outgrows its node when it is
-//! replaced, goes to another node, so none of several items is ever larger than its limit; and the nodes are found through the
-//! [directory](directory::Directory), not by walking along them.
+//! replaced, goes to another node, so no node of several items is ever larger than its limit; and
+//! nodes are found through the [directory](directory::Directory), not by walking along them.
 //!
 //! Absent: when a list should be a quicklist.
 
@@ -472,10 +472,9 @@ pub fn remove_equal(items: &mut Listpack, from: End, needle: Item<'_>, count: us
         && removed < count
     {
         position = match from {
-            End::Front => items.find_from(here, needle, 0).map(|found| {
+            End::Front => items.find_from(here, needle, 0).inspect(|&found| {
                 items.remove(found);
                 removed += 1;
-                found
             }),
             End::Back => {
                 let previous = items.previous(here);

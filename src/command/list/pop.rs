@@ -1,9 +1,9 @@
 //! Elements go: LPOP, RPOP, LMPOP.
 //!
-//! The keys of LMPOP may lie on several shards. Phase one finds, on each, the first of its keys that
-//! exists; phase two takes elements from the first of those. A key of another type matters only if
-//! no list stands in front of it, so it is remembered in phase one and refused in phase two, when
-//! all know which key is the first.
+//! The keys of LMPOP may lie on several shards. Phase one finds, on each, the first of its keys
+//! that exists; phase two takes elements from the first of those. A key of another type matters
+//! only if no list stands in front of it, so it is remembered in phase one and refused in phase
+//! two, when all know which key is the first.
 
 use super::{end, popped, write_item};
 use crate::base::num;

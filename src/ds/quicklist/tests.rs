@@ -60,7 +60,7 @@ fn change() -> impl Strategy<Value = Change> {
         6 => (at, any::<bool>(), text()).prop_map(|(at, is, text)| Change::Insert(at, is, text)),
         3 => (any::<usize>(), text()).prop_map(|(at, text)| Change::Replace(at, text)),
         1 => (any::<usize>(), 0usize..9).prop_map(|(at, count)| Change::RemoveRange(at, count)),
-        1 => (end(), text(), 0usize..4).prop_map(|(end, text, n)| Change::RemoveEqual(end, text, n)),
+        1 => (end(), text(), 0usize..4).prop_map(|(at, text, n)| Change::RemoveEqual(at, text, n)),
     ]
 }
 
