@@ -262,7 +262,8 @@ mod tests {
             let bits = interleave(even, odd);
             prop_assert_eq!((even_bits(bits), even_bits(bits >> 1)), (even, odd));
             let naive = (0..32).fold(0u64, |sum, at| {
-                sum | u64::from(even >> at & 1) << (2 * at) | u64::from(odd >> at & 1) << (2 * at + 1)
+                let bit = |value: u32| u64::from(value >> at & 1);
+                sum | bit(even) << (2 * at) | bit(odd) << (2 * at + 1)
             });
             prop_assert_eq!(bits, naive);
         }
@@ -277,7 +278,9 @@ mod tests {
         }
 
         #[test]
-        fn neighbours_are_neighbours(place in place(), step in 2u32..27, east in -1..2, north in -1..2) {
+        fn neighbours_are_neighbours(
+            place in place(), step in 2u32..27, (east, north) in (-1..2, -1..2),
+        ) {
             let cell = Cell::around(place, step);
             let next = cell.neighbour(east, north);
             let wrap = |value: u32| value & ((1u64 << step) - 1) as u32;
