@@ -76,7 +76,8 @@ fn places_are_stored() {
          GEORADIUS s 15 37 200 km STORE to => :2
          ZSCORE to Catania => $16 3479447370796909
          GEORADIUS s 15 37 200 km STORE to WITHDIST \
-          => -ERR STORE option in GEORADIUS is not compatible with WITHDIST, WITHHASH and WITHCOORD options
+          => -ERR STORE option in GEORADIUS is not compatible with \
+          WITHDIST, WITHHASH and WITHCOORD options
          GEORADIUSBYMEMBER s Palermo 1 km STOREDIST to => :1
          ZSCORE to Palermo => $1 0
          GEORADIUS none 15 37 200 km STORE to => :0
