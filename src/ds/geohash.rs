@@ -178,8 +178,12 @@ impl Cell {
     /// or 1.
     pub fn neighbour(self, east: i32, north: i32) -> Cell {
         let used = u64::MAX >> (64 - self.step * 2);
-        let longitude = moved(self.bits, LONGITUDE_BITS & used, east);
-        let latitude = moved(self.bits, !LONGITUDE_BITS & used, north);
+        let along = |coordinate: u64, by: i32| match by {
+            // The very edge of the world lies one unit beyond the last cell, and stays there.
+            0 => self.bits & coordinate,
+            _ => moved(self.bits, coordinate & used, by),
+        };
+        let (longitude, latitude) = (along(LONGITUDE_BITS, east), along(!LONGITUDE_BITS, north));
         Cell { bits: longitude | latitude, step: self.step }
     }
 
@@ -190,15 +194,12 @@ impl Cell {
     }
 }
 
-/// One coordinate of an interleaved number, whose bits are `mask`, moved by one or not at all: with
+/// One coordinate of an interleaved number, whose bits are `mask`, moved by one up or down: with
 /// the other bits set, a carry runs through them; with them cleared, a borrow does.
 fn moved(bits: u64, mask: u64, by: i32) -> u64 {
     let unit = mask & mask.wrapping_neg();
-    let next = match by {
-        0 => bits,
-        1.. => (bits | !mask).wrapping_add(unit),
-        _ => (bits & mask).wrapping_sub(unit),
-    };
+    let next =
+        if by > 0 { (bits | !mask).wrapping_add(unit) } else { (bits & mask).wrapping_sub(unit) };
     next & mask
 }
 
@@ -238,6 +239,14 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn the_edge_of_the_world_is_in_its_own_cell() {
+        let corner = Point { longitude: LONGITUDE.high, latitude: LATITUDE.high };
+        let cells = cover(corner, 1000.0, Bounds::around(corner, 1000.0, 1000.0));
+        let center = cells[0].expect("the center is always searched");
+        assert!(center.numbers().contains(&corner.encode()));
+    }
 
     /// From the documentation of GEOADD and GEOHASH.
     #[test]

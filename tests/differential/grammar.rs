@@ -314,7 +314,7 @@ impl<'a> Grammar<'a> {
         }
         let bad = self.random.percent(5);
         let text = match kind {
-            "zkey" | "gkey" | "lkey" if bad => self.random.pick(KEYS).to_owned(),
+            "zkey" | "gkey" if bad => self.random.pick(KEYS).to_owned(),
             "zkey" => self.random.pick(sorted_sets::KEYS).to_owned(),
             "lkey" => self.random.pick(sorted_sets::LEX_KEYS).to_owned(),
             "gkey" => self.random.pick(sorted_sets::GEO_KEYS).to_owned(),
