@@ -37,8 +37,12 @@ const LABELS: [&str; 10] = [
 const CHANGED_IN_7_2: &[(&str, &str)] = &[
     ("cluster|shards", "flags"),
     ("cluster|slots", "flags"),
+    ("georadius", "key specifications"),
+    ("georadiusbymember", "key specifications"),
     ("msetnx", "tips"),
     ("sinterstore", "key specifications"),
+    ("zrank", "arity"),
+    ("zrevrank", "arity"),
 ];
 
 fn both() -> Option<(Server, Server)> {

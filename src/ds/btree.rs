@@ -12,7 +12,7 @@
 //! ```text
 //!                          Inner, 1 KiB: up to 31 children
 //!              +--------------------------------------------------+
-//!    scores    |  1.5        |  7.0        |  7.0        |  ...   |   of each child's first element
+//!    scores    |  1.5        |  7.0        |  7.0        |  ...   |   of each child's first one
 //!    firsts    |  &(1.5,"k") |  &(7.0,"a") |  &(7.0,"q") |  ...   |
 //!    sizes     |  44         |  61         |  37         |  ...   |   elements below
 //!    children  |   |         |   |         |   |         |  ...   |

@@ -375,7 +375,7 @@ impl<'a> Grammar<'a> {
             return self.expand(template, command);
         }
         let text = match kind {
-            "zkey" | "gkey" | "lkey" if bad => self.random.pick(KEYS).to_owned(),
+            "zkey" | "gkey" if bad => self.random.pick(KEYS).to_owned(),
             "zkey" => self.random.pick(sorted_sets::KEYS).to_owned(),
             "lkey" => self.random.pick(sorted_sets::LEX_KEYS).to_owned(),
             "gkey" => self.random.pick(sorted_sets::GEO_KEYS).to_owned(),
