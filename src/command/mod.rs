@@ -4,6 +4,8 @@
 //! keyspace.
 
 pub mod generic;
+pub mod geo;
+pub mod sorted_set;
 pub mod spec;
 pub mod stream;
 pub mod string;
