@@ -360,8 +360,8 @@ impl GroupReader<'_> {
         }
     }
 
-    /// Finds entries to be claimed, if they are wanted, and new ones: those after `delivered` if the
-    /// same stream was read before.
+    /// Finds entries to be claimed, if they are wanted, and new ones: those after `delivered` if
+    /// the same stream was read before.
     fn find_new(&self, delivered: Option<Id>, found: &mut Found) {
         if let (Some(min_idle), None) = (self.request.min_idle, delivered) {
             self.find_claimable(min_idle, found);
