@@ -41,6 +41,8 @@ const CHANGED_IN_7_2: &[(&str, &str)] = &[
     ("georadiusbymember", "key specifications"),
     ("msetnx", "tips"),
     ("sinterstore", "key specifications"),
+    ("xread", "key specifications"),
+    ("xreadgroup", "key specifications"),
     ("zrank", "arity"),
     ("zrevrank", "arity"),
 ];

@@ -94,6 +94,11 @@ impl<'d, T: Typed> Edit<'d, T> {
         self.guard.changed(event, || if is_first { Effect::Request } else { Effect::Carried });
     }
 
+    /// Reports a further part of the change just counted, for words of its own.
+    pub fn announce(&mut self, event: Event) {
+        self.guard.announce(event);
+    }
+
     /// Says which words repeat the change just reported, where the request itself would not. They
     /// are copied only if somebody listens.
     pub fn repeat_as(&mut self, words: &[&[u8]]) {

@@ -11,6 +11,8 @@
 //! Absent: waiting. [`serve`] is one attempt, which says whether there was anything.
 //! <https://redis.io/docs/latest/commands/xreadgroup/>
 
+use std::collections::BTreeMap;
+
 use super::ids;
 use super::pending::{join, repeat_claim, repeat_last_id};
 use super::range::{write_bulk_id, write_entry, write_pairs};
@@ -22,6 +24,7 @@ use crate::resp::error::{CmdError, CmdResult, shown};
 use crate::resp::out::{Out, Protocol};
 use crate::store::change::Event;
 use crate::store::db::Db;
+use crate::store::edit::Edit;
 use crate::store::stream::Stream;
 use crate::store::stream::group::{Deliveries, Group};
 use crate::store::stream::id::Id;
@@ -223,7 +226,9 @@ pub(super) fn collect_for_group(db: &Db, args: &Args<'_>) -> Result<Parcel, CmdE
 }
 
 fn find_all(db: &Db, args: &Args<'_>, request: &Request<'_>) -> Result<Parcel, CmdError> {
-    let mut all = Vec::new();
+    let mut all: Vec<Found> = Vec::new();
+    // Where a key's group will stand once what was found for the same key before is delivered.
+    let mut delivered: BTreeMap<&[u8], Id> = BTreeMap::new();
     for index in 0..request.streams {
         let key = args.key(request.first + index);
         if !db.owns(key) {
@@ -242,7 +247,12 @@ fn find_all(db: &Db, args: &Args<'_>, request: &Request<'_>) -> Result<Parcel, C
                 let reader = GroupReader { stream, group, request, now: db.now() };
                 match wanted {
                     Some(id) => reader.find_history(consumer, id, &mut found),
-                    None => reader.find_new(&mut found),
+                    None => reader.find_new(delivered.get(key.bytes).copied(), &mut found),
+                }
+                if let Some((id, Step::Fresh)) = found.steps.last()
+                    && request.streams > 1
+                {
+                    delivered.insert(key.bytes, *id);
                 }
             }
         }
@@ -350,12 +360,13 @@ impl GroupReader<'_> {
         }
     }
 
-    /// Finds entries to be claimed, if they are wanted, and new ones.
-    fn find_new(&self, found: &mut Found) {
-        if let Some(min_idle) = self.request.min_idle {
+    /// Finds entries to be claimed, if they are wanted, and new ones: those after `delivered` if
+    /// the same stream was read before.
+    fn find_new(&self, delivered: Option<Id>, found: &mut Found) {
+        if let (Some(min_idle), None) = (self.request.min_idle, delivered) {
             self.find_claimable(min_idle, found);
         }
-        let Some(start) = self.group.last_id.next() else { return };
+        let Some(start) = delivered.unwrap_or(self.group.last_id).next() else { return };
         for entry in self.stream.range(start, Id::MAX) {
             if self.is_full(found) {
                 break;
@@ -512,23 +523,35 @@ fn deliver(
         Step::Claim => true,
         Step::Again | Step::Gone => false,
     };
-    let mut pending = steps.iter().filter(becomes_pending).peekable();
+    let mut pending = steps.iter().filter(becomes_pending).map(|(id, _)| *id).peekable();
     if pending.peek().is_some() {
         members.consumer_mut(consumer).active_at = Some(now);
     }
-    for (id, _) in pending {
-        edit.changed(Event::SILENT);
-        if edit.is_heard() {
-            repeat_claim(&mut edit, (key.bytes, group), *id);
-        }
-    }
-    if moved {
-        edit.changed(Event::SILENT);
-        if edit.is_heard() {
-            repeat_last_id(&mut edit, (key.bytes, group));
-        }
-    }
+    report(&mut edit, (key.bytes, group), pending.map(Some).chain(moved.then_some(None)));
     Ok(())
+}
+
+/// Reports one change, in as many parts as it takes to repeat it: each entry that got an owner, and
+/// (`None`) how far the group has read.
+fn report(
+    edit: &mut Edit<'_, Stream>,
+    names: (&[u8], &[u8]),
+    parts: impl Iterator<Item = Option<Id>>,
+) {
+    for (number, part) in parts.enumerate() {
+        if number == 0 {
+            edit.changed(Event::SILENT);
+        } else {
+            edit.announce(Event::SILENT);
+        }
+        if !edit.is_heard() {
+            return;
+        }
+        match part {
+            Some(id) => repeat_claim(edit, names, id),
+            None => repeat_last_id(edit, names),
+        }
+    }
 }
 
 /// Writes the reply: the streams with their entries.
