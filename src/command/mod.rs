@@ -4,8 +4,10 @@
 //! keyspace.
 
 pub mod generic;
+pub mod geo;
 mod item;
 mod paging;
 pub mod set;
+pub mod sorted_set;
 pub mod spec;
 pub mod string;
