@@ -136,21 +136,6 @@ impl Set {
         }
     }
 
-    /// Number of members.
-    pub fn len(&self) -> usize {
-        self.items.len()
-    }
-
-    /// True if `member` is there.
-    pub fn contains(&self, member: &[u8]) -> bool {
-        self.items.iter().any(|item| **item == *member)
-    }
-
-    /// All members.
-    pub fn iter(&self) -> impl Iterator<Item = crate::ds::listpack::Item<'_>> {
-        self.items.iter().map(|item| crate::ds::listpack::Item::Text(item))
-    }
-
     /// Takes a member out; false if it is not there.
     pub fn remove(&mut self, member: &[u8]) -> bool {
         match &mut self.0 {
