@@ -11,7 +11,7 @@
 //! smaller form may hold.
 //!
 //! Members appear as [`Item`]s: as integers where the form knows that they are, else as text, which
-//! in a dictionary may also be that of an integer. Absent: what commands answer.
+//! in a dictionary may also be that of an integer ([`canonical`] tells). Absent: what commands answer.
 
 #[cfg(test)]
 mod tests;
@@ -73,11 +73,15 @@ impl Set {
         if let Form::Table(dict) = &mut self.0 {
             return insert(dict, member);
         }
-        self.insert_item(Item::from(member), limits)
+        self.insert_canonical(Item::from(member), limits)
     }
 
     /// Adds the member of another set; false if it is there already.
     pub fn insert_item(&mut self, item: Item<'_>, limits: &EncodingLimits) -> bool {
+        self.insert_canonical(canonical(item), limits)
+    }
+
+    fn insert_canonical(&mut self, item: Item<'_>, limits: &EncodingLimits) -> bool {
         match &mut self.0 {
             Form::Ints(ints) => {
                 if let Item::Int(value) = item {
@@ -113,7 +117,7 @@ impl Set {
             Form::Table(dict) => return insert(dict, item.bytes(&mut itoa::Buffer::new())),
         }
         self.convert_to_table();
-        self.insert_item(item, limits)
+        self.insert_canonical(item, limits)
     }
 
     /// Takes the form that suits so many members at least, of which `first` is one.
@@ -313,6 +317,15 @@ impl Typed for Set {
 impl Default for Set {
     fn default() -> Set {
         Set::new()
+    }
+}
+
+/// The form in which equal members are equal items, whatever the form of their set.
+#[inline]
+pub fn canonical(item: Item<'_>) -> Item<'_> {
+    match item {
+        Item::Int(_) => item,
+        Item::Text(text) => Item::from(text),
     }
 }
 

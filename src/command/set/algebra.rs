@@ -34,7 +34,7 @@ use crate::resp::out::Out;
 use crate::store::change::Event;
 use crate::store::db::{Db, Expiry};
 use crate::store::object::{EncodingLimits, Object, Typed};
-use crate::store::set::Set;
+use crate::store::set::{Set, canonical};
 
 const KEYS_MISSING: CmdError =
     CmdError::Text("ERR Number of keys can't be greater than number of args");
@@ -127,11 +127,11 @@ impl Operation for Difference {
         if others.len() > 2 && first.len() / 2 * (others.len() - 1) > gathered_len {
             let mut gathered = AHashSet::with_capacity(gathered_len);
             others.iter().flat_map(|set| set.iter()).for_each(|item| {
-                gathered.insert(normal(item));
+                gathered.insert(canonical(item));
             });
             return first
                 .iter()
-                .filter(|&item| !gathered.contains(&normal(item)))
+                .filter(|&item| !gathered.contains(&canonical(item)))
                 .try_for_each(visit);
         }
         let mut rest =
@@ -161,15 +161,7 @@ fn unite<'s>(sets: &[&'s Set], visit: Visit<'_, 's>) -> ControlFlow<()> {
     }
     let mut seen = AHashSet::with_capacity(sets.iter().map(|set| set.len()).max().unwrap_or(0));
     let mut all = sets.iter().flat_map(|set| set.iter());
-    all.try_for_each(|item| if seen.insert(normal(item)) { visit(item) } else { Continue(()) })
-}
-
-/// The form in which equal members are equal, whatever the form of their set.
-fn normal(item: Item<'_>) -> Item<'_> {
-    match item {
-        Item::Int(_) => item,
-        Item::Text(text) => Item::from(text),
-    }
+    all.try_for_each(|item| if seen.insert(canonical(item)) { visit(item) } else { Continue(()) })
 }
 
 /// The result as a set.

@@ -100,6 +100,22 @@ fn forms_follow_the_limits() {
     assert_eq!(of(&[&names[..8], &["x"]].concat()).encoding(), "hashtable");
 }
 
+/// A dictionary does not know its integers; the set that takes them over must.
+#[test]
+fn members_of_a_dictionary_are_taken_over_in_their_best_form() {
+    let mut source = of(&["1", "2", "text"]);
+    source.expect(100, b"", &tight());
+    source.remove(b"text");
+    assert_eq!(source.encoding(), "hashtable");
+    let mut target = Set::new();
+    source.iter().for_each(|item| assert!(target.insert_item(item, &tight())));
+    assert_eq!(target.encoding(), "intset");
+    source.iter().for_each(|item| assert!(!target.insert_item(item, &tight())));
+    target.insert(b"x", &tight());
+    source.iter().for_each(|item| assert!(target.contains_item(item)));
+    source.iter().for_each(|item| assert!(!target.insert_item(item, &tight())));
+}
+
 #[test]
 fn what_is_expected_decides_early() {
     let expecting = |mut set: Set, members, first: &[u8]| {
