@@ -236,8 +236,9 @@ pub enum Run {
     /// Keys that may lie on two or more shards, looked at first and changed together afterwards. A
     /// command whose keys are all read-only (LCS) answers in its second phase and changes nothing.
     TwoPhase { collect: Collect, commit: Commit },
-    /// SORT, which learns from the elements of its first key what further keys to read. The body does
-    /// all of it where one shard holds everything; `derives` says whether there are further keys.
+    /// SORT, which learns from the elements of its first key what further keys to read. The body
+    /// does all of it where one shard holds everything; `derives` says whether there are further
+    /// keys.
     Sort { body: Body, derives: fn(&Args<'_>) -> bool },
     /// A value goes from the first key to the second, which may lie on two shards. Both are looked
     /// at first; then the owner of the first gives and the owner of the second takes. However large

@@ -350,8 +350,8 @@ impl Core {
         self.tuned.get().memory_max > 0
     }
 
-    /// Brings memory below `maxmemory`: first by freeing what is gone already, then by evicting keys
-    /// of this core; false if that cannot be had.
+    /// Brings memory below `maxmemory`: first by freeing what is gone already, then by evicting
+    /// keys of this core; false if that cannot be had.
     pub(super) fn make_room(&self) -> bool {
         let tuned = self.tuned.get();
         let mut db = self.shards.db.borrow_mut();

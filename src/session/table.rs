@@ -117,7 +117,6 @@ const DATA: &[&[Command]] = &[
     command::list::COMMANDS,
     command::generic::COMMANDS,
     command::set::COMMANDS,
-    command::list::COMMANDS,
     command::sorted_set::COMMANDS,
     command::geo::COMMANDS,
     command::stream::COMMANDS,
