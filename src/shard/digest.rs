@@ -74,11 +74,11 @@ fn mix_object(digest: &mut Digest, object: ObjectRef<'_>) {
             for (member, score) in set.iter() {
                 printed.clear();
                 num::write_f64(&mut printed, score);
-                xor_with(digest, &pair(member.bytes(&mut digits), &printed));
+                xor(digest, &pair(member.bytes(&mut digits), &printed));
             }
         }
         ObjectRef::Hash(hash) => {
-            hash.iter().for_each(|(field, value)| xor_with(digest, &pair(field, value)));
+            hash.iter().for_each(|(field, value)| xor(digest, &pair(field, value)));
         }
         ObjectRef::Stream(stream) => mix_stream(digest, stream),
     }

@@ -58,7 +58,9 @@ impl Elements {
         match object {
             ObjectRef::List(list) => {
                 let from = if backwards { End::Back } else { End::Front };
-                list.visit(from, range.start, range.len(), add);
+                let first =
+                    if backwards { len - 1 - range.start.min(len - 1) } else { range.start };
+                list.visit(from, first, range.len(), add);
             }
             ObjectRef::Set(set) => set.iter().skip(range.start).take(range.len()).for_each(add),
             ObjectRef::SortedSet(set) => {
