@@ -143,8 +143,7 @@ fn write_point(out: &mut Out, place: Point) {
 
 /// Reads the options in front of GEOADD's places.
 fn read_condition(words: &mut Reader<'_>) -> Result<Condition, CmdError> {
-    let mut condition =
-        Condition { is_new_only: false, is_existing_only: false, counts_changed: false };
+    let mut condition = Condition::default();
     loop {
         if words.keyword("NX") {
             condition.is_new_only = true;

@@ -236,6 +236,10 @@ pub enum Run {
     /// Keys that may lie on two or more shards, looked at first and changed together afterwards. A
     /// command whose keys are all read-only (LCS) answers in its second phase and changes nothing.
     TwoPhase { collect: Collect, commit: Commit },
+    /// SORT, which learns from the elements of its first key what further keys to read. The body
+    /// does all of it where one shard holds everything; `derives` says whether there are further
+    /// keys.
+    Sort { body: Body, derives: fn(&Args<'_>) -> bool },
     /// A value goes from the first key to the second, which may lie on two shards. Both are looked
     /// at first; then the owner of the first gives and the owner of the second takes. However large
     /// it is, the value is not copied.
@@ -250,7 +254,7 @@ impl Run {
             Run::Shard(body) | Run::Scatter(body, _) | Run::Every(body, _) => {
                 matches!(body, Body::Writes(_))
             }
-            Run::Cursor(_, body) => matches!(body, Body::Writes(_)),
+            Run::Cursor(_, body) | Run::Sort { body, .. } => matches!(body, Body::Writes(_)),
             Run::TwoPhase { .. } | Run::Handover { .. } => true,
         }
     }
@@ -285,6 +289,8 @@ pub struct Spec {
     pub complexity: &'static str,
     /// COMMAND's tips.
     pub tips: &'static [&'static str],
+    /// True for a command that changes keys which Redis specifies as read-only: XREADGROUP.
+    pub changes_what_it_reads: bool,
     /// What a call does with keys whose access is [`Access::VARIABLE`], for commands that have
     /// such keys.
     pub varying: Option<fn(&Args<'_>) -> Access>,
@@ -325,6 +331,7 @@ pub const fn cmd(name: &'static str, arity: Arity, group: Group) -> Spec {
         since: "",
         complexity: "",
         tips: &[],
+        changes_what_it_reads: false,
         varying: None,
     }
 }
@@ -367,6 +374,12 @@ impl Spec {
         self
     }
 
+    /// Says that keys which Redis specifies as read-only are changed.
+    pub const fn changes_what_it_reads(mut self) -> Spec {
+        self.changes_what_it_reads = true;
+        self
+    }
+
     /// Says what a call does with keys whose access is [`Access::VARIABLE`].
     pub const fn varying(mut self, access: fn(&Args<'_>) -> Access) -> Spec {
         self.varying = Some(access);
@@ -375,7 +388,7 @@ impl Spec {
 
     /// Ends the row of a keyspace command.
     pub const fn run(self, run: Run) -> Command {
-        let log = if writes(&run, self.keys) { Log::AsIs } else { Log::Never };
+        let log = if writes(&run, &self) { Log::AsIs } else { Log::Never };
         let single_key = match run {
             Run::Shard(_) => self.single_key() as u8,
             _ => 0,
@@ -385,10 +398,11 @@ impl Spec {
 }
 
 /// Whether a command of this shape with these keys can change the keyspace.
-const fn writes(run: &Run, keys: &[Keys]) -> bool {
-    if !matches!(run, Run::TwoPhase { .. }) {
+const fn writes(run: &Run, spec: &Spec) -> bool {
+    if !matches!(run, Run::TwoPhase { .. }) || spec.changes_what_it_reads {
         return run.can_write();
     }
+    let keys = spec.keys;
     let mut i = 0;
     while i < keys.len() {
         if keys[i].access().writes() {
@@ -402,7 +416,7 @@ const fn writes(run: &Run, keys: &[Keys]) -> bool {
 impl Command {
     /// True if the command can change the keyspace.
     pub const fn writes(&self) -> bool {
-        writes(&self.run, self.spec.keys)
+        writes(&self.run, &self.spec)
     }
 
     /// Sets how the command is journaled.

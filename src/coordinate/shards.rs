@@ -162,6 +162,7 @@ impl Shards {
                 self.answer(asker, Response::Committed(phase));
                 self.release(id);
             }
+            Request::Collect(phase) => self.collect(asker, phase),
             Request::Give(id, phase, taker) => self.give(asker, id, phase, taker),
             _ => unreachable!("not a request on the keyspace"),
         }
@@ -243,6 +244,11 @@ impl Shards {
         self.release(id);
     }
 
+    fn collect(&self, asker: Asker, phase: Box<Phase>) {
+        let parcel = execute::collect(&mut self.db.borrow_mut(), &phase.batch);
+        self.answer(asker, Response::Collected(phase, parcel));
+    }
+
     /// The first half of a handover. The value goes straight on to the core that takes it, so no
     /// coordinator that goes away can lose it.
     fn give(&self, asker: Asker, id: TransactionId, phase: Box<Phase>, taker: CoreId) {
@@ -314,8 +320,7 @@ impl Shards {
                 }
             }
             Work::Task(Task::Collect(phase)) => {
-                let parcel = execute::collect(&mut self.db.borrow_mut(), &phase.batch);
-                self.answer(asker, Response::Collected(phase, parcel));
+                self.collect(asker, phase);
             }
             Work::Task(Task::Lead(joint)) => {
                 self.hops.forward(joint.last.0, asker.ticket, Request::Conclude(joint));

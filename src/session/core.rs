@@ -364,8 +364,8 @@ impl Core {
         self.tuned.get().memory_max > 0
     }
 
-    /// Brings memory below `maxmemory`: first by freeing what is gone already, then by evicting keys
-    /// of this core; false if that cannot be had.
+    /// Brings memory below `maxmemory`: first by freeing what is gone already, then by evicting
+    /// keys of this core; false if that cannot be had.
     pub(super) fn make_room(&self) -> bool {
         let tuned = self.tuned.get();
         let mut db = self.shards.db.borrow_mut();
@@ -533,6 +533,7 @@ impl Core {
             | Request::Join(_)
             | Request::Conclude(_)
             | Request::Commit(..)
+            | Request::Collect(_)
             | Request::Give(..) => self.shards.serve(asker, request),
             other => {
                 let response = self.serve_host(other);
@@ -579,6 +580,7 @@ impl Core {
             | Request::Join(_)
             | Request::Conclude(_)
             | Request::Commit(..)
+            | Request::Collect(_)
             | Request::Give(..) => {
                 unreachable!("keyspace requests are served above")
             }

@@ -116,8 +116,10 @@ const DATA: &[&[Command]] = &[
     command::string::COMMANDS,
     command::list::COMMANDS,
     command::generic::COMMANDS,
+    command::set::COMMANDS,
     command::sorted_set::COMMANDS,
     command::geo::COMMANDS,
+    command::stream::COMMANDS,
 ];
 const HOST: &[&[HostCommand]] = host::FAMILIES;
 

@@ -9,14 +9,28 @@
 
 use sha1::{Digest as _, Sha1};
 
+use crate::base::num;
+use crate::ds::quicklist::End;
 use crate::store::db::Db;
 use crate::store::entry::{EntryRef, ValueRef};
+use crate::store::object::{Kind, ObjectRef};
+use crate::store::stream::Stream;
+use crate::store::stream::id::Id;
 
 /// A SHA-1 sum, or several combined.
 pub type Digest = [u8; 20];
 
-/// Redis's number for a string.
-const STRING_TYPE: u32 = 0;
+/// Redis's number for a type.
+fn type_number(kind: Kind) -> u32 {
+    match kind {
+        Kind::String => 0,
+        Kind::List => 1,
+        Kind::Set => 2,
+        Kind::SortedSet => 3,
+        Kind::Hash => 4,
+        Kind::Stream => 6,
+    }
+}
 
 fn xor_with(digest: &mut Digest, other: &[u8]) {
     digest.iter_mut().zip(other).for_each(|(byte, other)| *byte ^= other);
@@ -34,15 +48,59 @@ fn mix(digest: &mut Digest, data: &[u8]) {
 }
 
 fn mix_value(digest: &mut Digest, entry: EntryRef<'_>) {
-    mix(digest, &STRING_TYPE.to_be_bytes());
+    mix(digest, &type_number(entry.value().kind()).to_be_bytes());
     match entry.value() {
         ValueRef::Int(number) => mix(digest, itoa::Buffer::new().format(number).as_bytes()),
         ValueRef::Raw(bytes) => mix(digest, bytes),
         ValueRef::Big(bytes) => mix(digest, bytes),
-        ValueRef::Object(_) => {}
+        ValueRef::Object(object) => mix_object(digest, object),
     }
     if entry.expiry().is_some() {
         xor(digest, b"!!expire!!");
+    }
+}
+
+fn mix_object(digest: &mut Digest, object: ObjectRef<'_>) {
+    let mut digits = itoa::Buffer::new();
+    match object {
+        ObjectRef::List(list) => list.visit(End::Front, 0, usize::MAX, |element| {
+            mix(digest, element.bytes(&mut digits));
+        }),
+        ObjectRef::Set(set) => {
+            set.iter().for_each(|member| xor(digest, member.bytes(&mut digits)));
+        }
+        ObjectRef::SortedSet(set) => {
+            let mut printed = Vec::new();
+            for (member, score) in set.iter() {
+                printed.clear();
+                num::write_f64(&mut printed, score);
+                xor(digest, &pair(member.bytes(&mut digits), &printed));
+            }
+        }
+        ObjectRef::Hash(hash) => {
+            hash.iter().for_each(|(field, value)| xor(digest, &pair(field, value)));
+        }
+        ObjectRef::Stream(stream) => mix_stream(digest, stream),
+    }
+}
+
+/// The digest of one of several pairs whose order does not matter.
+fn pair(first: &[u8], second: &[u8]) -> Digest {
+    let mut digest = Digest::default();
+    mix(&mut digest, first);
+    mix(&mut digest, second);
+    digest
+}
+
+/// Only the entries count, not the groups.
+fn mix_stream(digest: &mut Digest, stream: &Stream) {
+    let mut digits = itoa::Buffer::new();
+    for entry in stream.range(Id::MIN, Id::MAX) {
+        mix(digest, format!("{}.{}", entry.id.ms, entry.id.seq).as_bytes());
+        for (field, value) in entry.pairs() {
+            mix(digest, field.bytes(&mut digits));
+            mix(digest, value.bytes(&mut digits));
+        }
     }
 }
 
@@ -96,6 +154,7 @@ pub fn hex(digest: &Digest) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::command;
     use crate::resp::args::Key;
     use crate::store::change::Event;
     use crate::store::db::Expiry;
@@ -120,6 +179,28 @@ mod tests {
         assert_eq!(of(&fixture.db, "n"), "e1cf90774e995ae03de66e8109dc5cb9d9c2dc83");
         set(&mut fixture.db, "a", Value::Raw(b"hello"), Expiry::At(i64::MAX));
         assert_ne!(of(&fixture.db, "a"), "36b23a1456b2dce2c3ed252c456761301dba8060");
+    }
+
+    /// As above.
+    #[test]
+    fn collections_agree_with_redis() {
+        let mut fixture = Fixture::new(&[
+            command::list::COMMANDS,
+            command::set::COMMANDS,
+            command::sorted_set::COMMANDS,
+            command::stream::COMMANDS,
+        ]);
+        for (request, expected) in [
+            ("RPUSH l a 1 b", "d5f44352f6226abea9252dad248ef5de0d964396"),
+            ("SADD s a 1 b", "e8f32bbb1ad9bf537c8867de4f19fec9e001296d"),
+            ("ZADD z 1 a 2.5 7 -3 c", "74335a2c30c89b903a7446239acde6f9e49a29d7"),
+            ("XADD x 1-2 f 1 g v", "6103a4bff1aa5526c9273cad54ef52655ef19f17"),
+        ] {
+            let words: Vec<&str> = request.split(' ').collect();
+            fixture.run(&words);
+            let entry = fixture.db.peek(Key::new(words[1].as_bytes())).expect("it was made");
+            assert_eq!(hex(&value(entry)), expected, "{request}");
+        }
     }
 
     #[test]

@@ -180,6 +180,11 @@ impl Db {
         self.prng.borrow_mut().below(bound)
     }
 
+    /// A generator of random numbers for one command.
+    pub fn draw(&self) -> Prng {
+        self.prng.borrow_mut().fork()
+    }
+
     /// Sum of the remaining times of up to 20 keys with an expiry in the selected database, and how
     /// many there were.
     pub fn sample_ttl(&self) -> (u64, u64) {
@@ -641,6 +646,16 @@ impl Write<'_, '_> {
     #[inline]
     pub(super) fn object_mut(&mut self) -> Option<ObjectMut<'_>> {
         self.db.databases[self.db.selected].table.get_mut(self.at?).object()
+    }
+
+    /// True if somebody listens to changes.
+    pub(super) fn is_heard(&self) -> bool {
+        self.db.changes.listening()
+    }
+
+    /// Frees in slices what was taken out of a collection.
+    pub(super) fn bury(&mut self, part: Object) {
+        self.db.graveyard.bury(part);
     }
 
     /// Says which words repeat the change just made, where the request itself would not. They are

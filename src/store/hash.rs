@@ -1,17 +1,37 @@
 //! A hash: fields with values.
 
-use super::object::{Kind, Typed};
+use super::object::{EncodingLimits, Kind, Typed};
 
 /// A hash: fields with values.
 #[derive(Default)]
-pub struct Hash {
-    items: Box<Vec<Box<[u8]>>>,
+pub struct Hash(Box<Pairs>);
+
+#[derive(Default, Clone)]
+struct Pairs {
+    pairs: Vec<(Box<[u8]>, Box<[u8]>)>,
 }
 
 impl Hash {
-    /// Adds an element.
-    pub fn push(&mut self, element: &[u8]) {
-        self.items.push(element.into());
+    /// Sets a field; true if it is new.
+    pub fn insert(&mut self, field: &[u8], value: &[u8], _: &EncodingLimits) -> bool {
+        let found = self.0.pairs.iter_mut().find(|(name, _)| **name == *field);
+        let is_new = found.is_none();
+        match found {
+            Some((_, old)) => *old = value.into(),
+            None => self.0.pairs.push((field.into(), value.into())),
+        }
+        is_new
+    }
+
+    /// The value of a field.
+    pub fn get(&self, field: &[u8]) -> Option<&[u8]> {
+        let found = self.0.pairs.iter().find(|(name, _)| **name == *field);
+        found.map(|(_, value)| &**value)
+    }
+
+    /// All fields with their values.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.0.pairs.iter().map(|(field, value)| (&**field, &**value))
     }
 }
 
@@ -23,7 +43,7 @@ impl Typed for Hash {
     }
 
     fn is_empty(&self) -> bool {
-        self.items.is_empty()
+        self.0.pairs.is_empty()
     }
 
     fn encoding(&self) -> &'static str {
@@ -31,20 +51,21 @@ impl Typed for Hash {
     }
 
     fn memory(&self, _: usize) -> usize {
-        let headers = self.items.capacity() * size_of::<Box<[u8]>>();
-        headers + self.items.iter().map(|item| item.len()).sum::<usize>()
+        let headers = self.0.pairs.capacity() * size_of::<(Box<[u8]>, Box<[u8]>)>();
+        let pairs = self.0.pairs.iter();
+        size_of::<Pairs>() + headers + pairs.map(|(a, b)| a.len() + b.len()).sum::<usize>()
     }
 
     fn copy(&self) -> Hash {
-        Hash { items: self.items.clone() }
+        Hash(self.0.clone())
     }
 
     fn elements(&self) -> usize {
-        self.items.len()
+        self.0.pairs.len()
     }
 
     fn free_some(&mut self, budget: usize) -> bool {
-        self.items.truncate(self.items.len().saturating_sub(budget));
-        self.items.is_empty()
+        self.0.pairs.truncate(self.0.pairs.len().saturating_sub(budget));
+        self.0.pairs.is_empty()
     }
 }

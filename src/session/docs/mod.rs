@@ -14,7 +14,9 @@ mod generic;
 mod geo;
 mod list;
 mod server;
+mod set;
 mod sorted_set;
+mod stream;
 mod string;
 
 #[cfg(test)]
@@ -25,13 +27,15 @@ mod tests;
 /// The families that have entries.
 pub const FAMILIES: &[&[Docs]] = &[
     string::DOCS,
-    list::DOCS,
+    set::DOCS,
     generic::DOCS,
-    sorted_set::DOCS,
-    geo::DOCS,
     connection::DOCS,
     server::DOCS,
     cluster::DOCS,
+    list::DOCS,
+    sorted_set::DOCS,
+    geo::DOCS,
+    stream::DOCS,
 ];
 
 /// The entry of a command; `name` is the full name in any case, such as `get` or `config|get`.
@@ -262,6 +266,12 @@ impl Argument {
 
     const fn multiple(mut self) -> Argument {
         self.is_multiple = true;
+        self
+    }
+
+    /// Says that the token is repeated with each value.
+    const fn multiple_token(mut self) -> Argument {
+        self.is_multiple_token = true;
         self
     }
 
