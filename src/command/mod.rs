@@ -6,6 +6,7 @@
 pub mod generic;
 pub mod geo;
 mod item;
+pub mod list;
 mod paging;
 pub mod set;
 pub mod sorted_set;
