@@ -45,6 +45,12 @@ impl Set {
         }
     }
 
+    /// Whether there is no member.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Whether `member` belongs to the set.
     #[inline]
     pub fn contains(&self, member: &[u8]) -> bool {
