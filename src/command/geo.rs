@@ -156,7 +156,11 @@ fn read_condition(words: &mut Reader<'_>) -> Result<Condition, CmdError> {
         }
     }
     let contradicts = condition.is_new_only && condition.is_existing_only;
-    if contradicts || words.left() % 3 != 0 { Err(CmdError::Syntax) } else { Ok(condition) }
+    if contradicts || !words.left().is_multiple_of(3) {
+        Err(CmdError::Syntax)
+    } else {
+        Ok(condition)
+    }
 }
 
 fn geoadd(db: &mut Db, args: &Args<'_>, out: &mut Out) -> CmdResult {

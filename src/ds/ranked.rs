@@ -204,7 +204,7 @@ mod tests {
                         let removed = twin.remove(&name(member)).map(f64::from);
                         prop_assert_eq!(set.remove(&name(member)), removed);
                     }
-                    Step::RemoveRange(at, count) if set.len() > 0 => {
+                    Step::RemoveRange(at, count) if !set.is_empty() => {
                         let at = at % set.len();
                         let count = count.min(set.len() - at);
                         for element in set.walk(at, count, false) {
