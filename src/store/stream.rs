@@ -405,8 +405,10 @@ impl Typed for Stream {
         Stream(self.0.clone())
     }
 
+    /// Entries and what is pending of them: what it takes to free the stream.
     fn elements(&self) -> usize {
-        self.0.summary.length as usize
+        let pending = self.0.groups.values().map(Group::pending_len);
+        self.0.summary.length as usize + pending.sum::<usize>()
     }
 
     fn free_some(&mut self, budget: usize) -> bool {
