@@ -5,6 +5,7 @@
 
 pub mod generic;
 pub mod geo;
+pub mod list;
 pub mod sorted_set;
 pub mod spec;
 pub mod stream;

@@ -6,5 +6,6 @@ pub mod geohash;
 pub mod intset;
 pub mod listpack;
 pub mod member;
+pub mod quicklist;
 pub mod ranked;
 pub mod table;

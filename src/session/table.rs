@@ -114,6 +114,7 @@ const INDEX: usize = 2048;
 const EMPTY: u16 = u16::MAX;
 const DATA: &[&[Command]] = &[
     command::string::COMMANDS,
+    command::list::COMMANDS,
     command::generic::COMMANDS,
     command::sorted_set::COMMANDS,
     command::geo::COMMANDS,

@@ -12,6 +12,7 @@ mod cluster;
 mod connection;
 mod generic;
 mod geo;
+mod list;
 mod server;
 mod sorted_set;
 mod stream;
@@ -25,6 +26,7 @@ mod tests;
 /// The families that have entries.
 pub const FAMILIES: &[&[Docs]] = &[
     string::DOCS,
+    list::DOCS,
     generic::DOCS,
     sorted_set::DOCS,
     geo::DOCS,
