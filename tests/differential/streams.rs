@@ -15,7 +15,7 @@ pub const ROWS: &[Row] = &[
     row("XRANGE <key> <bound> <bound> {[COUNT <integer>]}", 6),
     row("XREVRANGE <key> <bound> <bound> {[COUNT <integer>]}", 6),
     row("XDEL <key> (<id>)+", 4),
-    row("XSETID <key> <id> {[ENTRIESADDED <integer>] [MAXDELETEDID <id>]}", 2),
+    row("XSETID <key> 30-1 {[ENTRIESADDED <integer>] [MAXDELETEDID <id>]}", 2),
     row("XREAD {[COUNT <integer>] [BLOCK <soon>]} STREAMS <key> <id>", 4),
     row("XREAD {[COUNT <integer>]} STREAMS <key> <key> <key> <id> <id> <id>", 4),
     row("XGROUP CREATE <key> <group> <group-id> {[MKSTREAM] [ENTRIESREAD <integer>]}", 8),
