@@ -299,14 +299,14 @@ impl Stream {
         self.0.idempotence.get_or_insert_default()
     }
 
+    /// Bytes of the nodes: the last one, and as many as the sampled ones say of the others.
     fn nodes_memory(&self, samples: usize) -> usize {
-        let (len, sampled) = (self.0.nodes.len(), if samples == 0 { usize::MAX } else { samples });
+        let others = self.0.nodes.len().saturating_sub(1);
+        let sampled = if samples == 0 { others } else { samples.min(others) };
         let mut nodes = self.0.nodes.values();
         let last = nodes.next_back().map_or(0, Node::memory);
-        let (sum, count) =
-            nodes.take(sampled).fold((0, 0), |(sum, n), node| (sum + node.memory(), n + 1));
-        let full = if count == 0 { 0 } else { sum as u128 * (len - 1) as u128 / count };
-        last + full as usize
+        let sum: usize = nodes.take(sampled).map(Node::memory).sum();
+        last + (sum as u128 * others as u128).checked_div(sampled as u128).unwrap_or(0) as usize
     }
 }
 
@@ -405,8 +405,10 @@ impl Typed for Stream {
         Stream(self.0.clone())
     }
 
+    /// Entries and what is pending of them: what it takes to free the stream.
     fn elements(&self) -> usize {
-        self.0.summary.length as usize
+        let pending = self.0.groups.values().map(Group::pending_len);
+        self.0.summary.length as usize + pending.sum::<usize>()
     }
 
     fn free_some(&mut self, budget: usize) -> bool {

@@ -399,7 +399,7 @@ impl<'a> Grammar<'a> {
             "id" | "group-id" if bad => self.random.pick(streams::BAD_IDS).to_owned(),
             "group-id" if self.random.percent(60) => self.random.pick(&["$", "0"]).to_owned(),
             "id" | "group-id" => self.random.pick(streams::IDS).to_owned(),
-            "start" | "end" => self.random.pick(streams::ENDS).to_owned(),
+            "bound" => self.random.pick(streams::ENDS).to_owned(),
             "group" => self.random.pick(&["g", "g", "h", ""]).to_owned(),
             "consumer" => self.random.pick(&["alice", "bob", "carol", ""]).to_owned(),
             "field" => self.random.pick(&["a", "b", "7"]).to_owned(),

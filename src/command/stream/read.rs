@@ -6,7 +6,8 @@
 //! decide alike; each delivers its share to its groups, and the owner of the first key writes the
 //! reply.
 //!
-//! Invariant: what phase one encoded is what phase two delivers, in the same order.
+//! Invariant: what phase one encoded is what phase two delivers, in the same order. A refusal is
+//! that of the first stream that deserves one, whichever shard it is on.
 //!
 //! Absent: waiting. [`serve`] is one attempt, which says whether there was anything.
 //! <https://redis.io/docs/latest/commands/xreadgroup/>
@@ -197,12 +198,15 @@ struct Found {
     steps: Vec<(Id, Step)>,
     /// False if there is nothing to tell of the stream.
     is_served: bool,
+    /// Why the request is refused, if it is.
+    error: Option<CmdError>,
 }
 
 impl Found {
     fn new(index: usize, protocol: Protocol) -> Found {
         let entries = Out::new(protocol);
-        Found { index, entries, ends: Vec::new(), steps: Vec::new(), is_served: false }
+        let (ends, steps) = (Vec::new(), Vec::new());
+        Found { index, entries, ends, steps, is_served: false, error: None }
     }
 
     fn end(&mut self) {
@@ -234,31 +238,53 @@ fn find_all(db: &Db, args: &Args<'_>, request: &Request<'_>) -> Result<Parcel, C
         if !db.owns(key) {
             continue;
         }
-        let stream = db.read_as::<Stream>(key)?;
         // Array and bulk headers, which is all there is in entries, but for the null of an entry
         // that is gone, are the same in both protocols.
         let mut found = Found::new(index, Protocol::Resp2);
-        match request.group {
-            None => find_after(stream, request.id(args, index), request, &mut found)?,
-            Some((name, consumer)) => {
-                let group = stream.and_then(|stream| Some((stream, stream.group(name)?)));
-                let (stream, group) = group.ok_or_else(|| no_group(key.bytes, name))?;
-                let wanted = group_position(request.id(args, index))?;
-                let reader = GroupReader { stream, group, request, now: db.now() };
-                match wanted {
-                    Some(id) => reader.find_history(consumer, id, &mut found),
-                    None => reader.find_new(delivered.get(key.bytes).copied(), &mut found),
-                }
-                if let Some((id, Step::Fresh)) = found.steps.last()
-                    && request.streams > 1
-                {
-                    delivered.insert(key.bytes, *id);
-                }
+        let after = delivered.get(key.bytes).copied();
+        if let Err(error) = find(db, args, request, after, &mut found) {
+            // Another shard may know of an error that comes before this one.
+            let is_owned = |index| db.owns(args.key(request.first + index));
+            if (0..request.streams).all(is_owned) {
+                return Err(error);
             }
+            found.error = Some(error);
+            all.push(found);
+            break;
+        }
+        if let Some((id, Step::Fresh)) = found.steps.last()
+            && request.streams > 1
+        {
+            delivered.insert(key.bytes, *id);
         }
         all.push(found);
     }
     Ok(Some(Box::new(all)))
+}
+
+/// Finds what one stream has to give; a group that read the same stream before goes on after
+/// `delivered`.
+fn find(
+    db: &Db,
+    args: &Args<'_>,
+    request: &Request<'_>,
+    delivered: Option<Id>,
+    found: &mut Found,
+) -> CmdResult {
+    let key = args.key(request.first + found.index);
+    let stream = db.read_as::<Stream>(key)?;
+    let word = request.id(args, found.index);
+    let Some((name, consumer)) = request.group else {
+        return find_after(stream, word, request, found);
+    };
+    let group = stream.and_then(|stream| Some((stream, stream.group(name)?)));
+    let (stream, group) = group.ok_or_else(|| no_group(key.bytes, name))?;
+    let reader = GroupReader { stream, group, request, now: db.now() };
+    match group_position(word)? {
+        Some(id) => reader.find_history(consumer, id, found),
+        None => reader.find_new(delivered, found),
+    }
+    Ok(())
 }
 
 fn no_group(key: &[u8], group: &[u8]) -> CmdError {
@@ -444,6 +470,9 @@ pub fn serve(
     let parts = parcels.iter().flatten().filter_map(|parcel| parcel.downcast_ref());
     let mut all: Vec<&Found> = parts.flat_map(|found: &Vec<Found>| found).collect();
     all.sort_unstable_by_key(|found| found.index);
+    if let Some(error) = all.iter().find_map(|found| found.error.clone()) {
+        return Err(error);
+    }
     let shares = share(&all, args, request);
     if request.group.is_some() {
         for (found, count) in &shares {

@@ -77,7 +77,7 @@ impl Twin {
     fn pick(&self, at: u8) -> Id {
         let count = self.entries.len().max(1);
         let id = self.entries.keys().nth(usize::from(at) % count).copied().unwrap_or(self.last);
-        if at % 5 == 0 { Id::new(id.ms, id.seq + 1) } else { id }
+        if at.is_multiple_of(5) { Id::new(id.ms, id.seq + 1) } else { id }
     }
 
     fn apply(&mut self, step: &Step, stream: &mut Stream) {
