@@ -3,6 +3,7 @@
 //! Invariant: nothing here sees a client, a socket, a file or a clock; time comes with the
 //! keyspace.
 
+pub mod bitmap;
 pub mod generic;
 pub mod spec;
 pub mod string;

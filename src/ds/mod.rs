@@ -1,5 +1,6 @@
 //! Data structures without Redis semantics and without I/O.
 
+pub mod bits;
 pub mod dict;
 pub mod intset;
 pub mod listpack;

@@ -8,6 +8,7 @@
 //! allows has the arity and the key positions that the row declares.
 //! Deliberately absent: summary, group, first version and complexity, which stand in the row.
 
+mod bitmap;
 mod cluster;
 mod connection;
 mod generic;
@@ -21,7 +22,7 @@ mod tests;
 
 /// The families that have entries.
 pub const FAMILIES: &[&[Docs]] =
-    &[string::DOCS, generic::DOCS, connection::DOCS, server::DOCS, cluster::DOCS];
+    &[string::DOCS, bitmap::DOCS, generic::DOCS, connection::DOCS, server::DOCS, cluster::DOCS];
 
 /// The entry of a command; `name` is the full name in any case, such as `get` or `config|get`.
 pub fn find(name: &str) -> Option<&'static Docs> {
@@ -251,6 +252,12 @@ impl Argument {
 
     const fn multiple(mut self) -> Argument {
         self.is_multiple = true;
+        self
+    }
+
+    /// Says that each repetition brings the token again.
+    const fn multiple_token(mut self) -> Argument {
+        self.is_multiple_token = true;
         self
     }
 
