@@ -5,5 +5,6 @@
 
 pub mod bitmap;
 pub mod generic;
+pub mod hyperloglog;
 pub mod spec;
 pub mod string;

@@ -12,6 +12,7 @@ mod bitmap;
 mod cluster;
 mod connection;
 mod generic;
+mod hyperloglog;
 mod server;
 mod string;
 
@@ -21,8 +22,15 @@ pub mod generate;
 mod tests;
 
 /// The families that have entries.
-pub const FAMILIES: &[&[Docs]] =
-    &[string::DOCS, bitmap::DOCS, generic::DOCS, connection::DOCS, server::DOCS, cluster::DOCS];
+pub const FAMILIES: &[&[Docs]] = &[
+    string::DOCS,
+    bitmap::DOCS,
+    hyperloglog::DOCS,
+    generic::DOCS,
+    connection::DOCS,
+    server::DOCS,
+    cluster::DOCS,
+];
 
 /// The entry of a command; `name` is the full name in any case, such as `get` or `config|get`.
 pub fn find(name: &str) -> Option<&'static Docs> {
