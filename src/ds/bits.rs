@@ -174,7 +174,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn ranges_count_and_find_bit_by_bit(bytes in sparse(), a: prop::sample::Index, b: prop::sample::Index, wanted: bool) {
+        fn ranges_count_and_find_bit_by_bit(
+            bytes in sparse(),
+            a: prop::sample::Index,
+            b: prop::sample::Index,
+            wanted: bool,
+        ) {
             let (first, last) = (a.index(bytes.len() * 8), b.index(bytes.len() * 8));
             let naive = (first..=last).filter(|at| bit(&bytes, *at)).count() as u64;
             prop_assert_eq!(count_range(&bytes, first, last), naive);
@@ -215,14 +220,20 @@ mod tests {
         }
 
         #[test]
-        fn fields_are_read_as_they_were_written(bytes: [u8; 9], offset in 0_usize..8, width in 1_usize..=64, value: u64) {
+        fn fields_are_read_as_they_were_written(
+            bytes: [u8; 9],
+            offset in 0_usize..8,
+            width in 1_usize..=64,
+            value: u64,
+        ) {
             let changed = replaced(bytes, offset, width, value);
             let low = if width == 64 { value } else { value & ((1 << width) - 1) };
             prop_assert_eq!(unsigned(changed, offset, width), low);
             for at in (0..72).filter(|at| !(offset..offset + width).contains(at)) {
                 prop_assert_eq!(bit(&changed, at), bit(&bytes, at));
             }
-            let naive = (offset..offset + width).fold(0_i128, |sum, at| sum << 1 | i128::from(bit(&changed, at)));
+            let digits = (offset..offset + width).map(|at| i128::from(bit(&changed, at)));
+            let naive = digits.fold(0_i128, |sum, digit| sum << 1 | digit);
             let negative = bit(&changed, offset);
             let naive = if negative { naive - (1 << width) } else { naive };
             prop_assert_eq!(i128::from(signed(changed, offset, width)), naive);

@@ -81,7 +81,10 @@ proptest! {
     }
 
     #[test]
-    fn any_opcodes_are_valid_or_corrupt(opcodes in prop::collection::vec(any::<u8>(), 0..300), index in 0..REGISTERS) {
+    fn any_opcodes_are_valid_or_corrupt(
+        opcodes in prop::collection::vec(any::<u8>(), 0..300),
+        index in 0..REGISTERS,
+    ) {
         let mut bytes = Sketch::new().into_bytes();
         bytes.truncate(HEADER);
         bytes.extend(opcodes);
