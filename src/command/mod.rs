@@ -5,6 +5,8 @@
 
 pub mod bitmap;
 pub mod generic;
+pub mod geo;
 pub mod hyperloglog;
+pub mod sorted_set;
 pub mod spec;
 pub mod string;

@@ -210,6 +210,13 @@ impl Out {
         self.bulk(digits.format(value).as_bytes());
     }
 
+    /// A double printed as a bulk string.
+    pub fn bulk_f64(&mut self, value: f64) {
+        let mut text = Vec::with_capacity(24);
+        num::write_f64(&mut text, value);
+        self.bulk(&text);
+    }
+
     /// The null value: `$-1` or `_`.
     #[inline]
     pub fn null(&mut self) {

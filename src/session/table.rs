@@ -122,6 +122,8 @@ const DATA: &[&[Command]] = &[
     command::bitmap::COMMANDS,
     command::hyperloglog::COMMANDS,
     command::generic::COMMANDS,
+    command::sorted_set::COMMANDS,
+    command::geo::COMMANDS,
 ];
 const HOST: &[&[HostCommand]] = host::FAMILIES;
 

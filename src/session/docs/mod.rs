@@ -12,8 +12,10 @@ mod bitmap;
 mod cluster;
 mod connection;
 mod generic;
+mod geo;
 mod hyperloglog;
 mod server;
+mod sorted_set;
 mod string;
 
 #[cfg(test)]
@@ -27,6 +29,8 @@ pub const FAMILIES: &[&[Docs]] = &[
     bitmap::DOCS,
     hyperloglog::DOCS,
     generic::DOCS,
+    sorted_set::DOCS,
+    geo::DOCS,
     connection::DOCS,
     server::DOCS,
     cluster::DOCS,
