@@ -9,6 +9,7 @@
 //! `[a|b]` for one of its choices or nothing, `(a b)+` for one to six repetitions, and `{a b}` for
 //! its parts in any order, sometimes one of them twice.
 
+use crate::bitmaps;
 use crate::support::random::Random;
 
 /// A command with its arguments.
@@ -20,7 +21,8 @@ pub struct Row {
     weight: usize,
 }
 
-const fn row(template: &'static str, weight: usize) -> Row {
+/// A row of a table.
+pub const fn row(template: &'static str, weight: usize) -> Row {
     Row { template, weight }
 }
 
@@ -309,6 +311,11 @@ impl<'a> Grammar<'a> {
         }
         let bad = self.random.percent(5);
         let text = match kind {
+            "bit" => self.random.pick(bitmaps::BITS).to_owned(),
+            "bit-offset" => self.random.pick(bitmaps::BIT_OFFSETS).to_owned(),
+            "field" => self.random.pick(bitmaps::FIELDS).to_owned(),
+            "field-offset" => self.random.pick(bitmaps::FIELD_OFFSETS).to_owned(),
+            "overflow" => self.random.pick(bitmaps::OVERFLOWS).to_owned(),
             "key" => self.random.pick(KEYS).to_owned(),
             "value" => return command.push(self.value()),
             "integer" | "offset" | "seconds" | "millis" | "unix-seconds" | "unix-millis" if bad => {

@@ -7,6 +7,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "tests read the clock")]
 
+mod bitmaps;
 mod compare;
 mod grammar;
 mod minimise;
@@ -245,7 +246,7 @@ fn rows_for(subject: &Server) -> Vec<&'static Row> {
             .first()
             .is_some_and(|row| *row != Reply::Nil)
     };
-    let mut rows: Vec<&Row> = ROWS.iter().collect();
+    let mut rows: Vec<&Row> = ROWS.iter().chain(bitmaps::ROWS).collect();
     let others: Vec<&Row> = OTHER_TYPES.iter().filter(supported).collect();
     println!("{} of {} rows on other types are supported", others.len(), OTHER_TYPES.len());
     rows.extend(others);
