@@ -175,7 +175,7 @@ impl<'a> View<'a> {
     }
 
     /// The opcodes of a sparse sketch as PFDEBUG DECODE prints them.
-    pub fn describe(self) -> Result<String, Corrupt> {
+    pub fn describe(self) -> String {
         sparse::describe(self.opcodes())
     }
 }

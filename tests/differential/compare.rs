@@ -35,6 +35,8 @@ pub fn equivalent(command: &Command, expected: &Received, actual: &Received, cou
         // An expired key is counted until somebody meets it.
         (b"DBSIZE", Reply::Integer(_), Reply::Integer(_)) => !counts,
         (b"RANDOMKEY", Reply::Bulk(_) | Reply::Nil, Reply::Bulk(_) | Reply::Nil) => !counts,
+        // Before 7.2 Redis looked for the key before it read the arguments.
+        (b"BITCOUNT" | b"BITPOS", Reply::Integer(-1..=0), Reply::Error(_)) => true,
         // Sets of keys have no order, and a part of an iteration may be any part.
         (b"KEYS", Reply::Array(_), Reply::Array(_)) => same_set(&expected.0, &actual.0),
         (b"SCAN", Reply::Array(_), Reply::Array(_)) => {

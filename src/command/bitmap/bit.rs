@@ -39,6 +39,8 @@ pub(super) fn setbit(db: &mut Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
     write.mark_accessed();
     if old != Some(after) {
         write.edit(SETBIT, |entry| entry.write_at(offset / 8, &[after]));
+    } else {
+        write.make_modified();
     }
     out.int((before & mask(offset) != 0).into());
     Ok(())

@@ -251,6 +251,8 @@ pub(super) fn bitfield(db: &mut Db, args: &Args<'_>, out: &mut Out) -> CmdResult
             }
             changed.iter().for_each(|(at, byte)| entry.write_at(*at, &[*byte]));
         });
+    } else {
+        write.make_modified();
     }
     Ok(())
 }

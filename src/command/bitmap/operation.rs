@@ -175,7 +175,7 @@ pub(super) fn commit(db: &mut Db, args: &Args<'_>, parcels: &[Parcel], out: &mut
     if result.is_empty() {
         write.remove(Event::DEL);
     } else {
-        write.set(Value::Big(Bytes::from(result)), Expiry::Never, SET);
+        write.set_modified(Value::Big(Bytes::from(result)), Expiry::Never, SET);
     }
     Ok(())
 }

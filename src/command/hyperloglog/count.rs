@@ -78,16 +78,7 @@ fn view_of(entry: &Entry) -> Option<View<'_>> {
 
 /// Puts a sketch into the key, whose expiry stays.
 pub(super) fn store(write: &mut Write<'_, '_>, sketch: Sketch) {
-    let bytes = sketch.into_bytes();
-    if write.exists() {
-        write.edit(PFADD, |entry| {
-            entry.set_value(Value::Raw(&bytes));
-            // It is a string that was changed in place, whatever its length.
-            entry.write_at(0, &[]);
-        });
-    } else {
-        write.set(Value::Raw(&bytes), Expiry::Keep, PFADD);
-    }
+    write.set_modified(Value::Raw(&sketch.into_bytes()), Expiry::Keep, PFADD);
 }
 
 /// What one shard holds of the keys of a PFCOUNT.

@@ -23,7 +23,7 @@ pub(super) fn pfdebug(db: &mut Db, args: &Args<'_>, out: &mut Out) -> CmdResult 
         if view.is_dense() {
             return Err(NOT_SPARSE);
         }
-        out.bulk(view.describe()?.as_bytes());
+        out.bulk(view.describe().as_bytes());
     } else if args.is(1, "ENCODING") {
         out.simple(if view.is_dense() { "dense" } else { "sparse" });
     } else if args.is(1, "GETREG") || args.is(1, "TODENSE") {

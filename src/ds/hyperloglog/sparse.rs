@@ -159,17 +159,17 @@ fn join(sketch: &mut Vec<u8>, at: usize) {
     }
 }
 
-/// The opcodes as PFDEBUG DECODE prints them.
-pub(super) fn describe(opcodes: &[u8]) -> Result<String, Corrupt> {
-    let words: Result<Vec<String>, Corrupt> = runs(opcodes)
-        .map(|run| {
-            let run = run?;
-            Ok(match (run.value, run.size) {
-                (0, 1) => format!("z:{}", run.len),
-                (0, _) => format!("Z:{}", run.len),
-                (value, _) => format!("v:{value},{}", run.len),
-            })
-        })
-        .collect();
-    Ok(words?.join(" "))
+/// The opcodes as PFDEBUG DECODE prints them, which shows also what covers no register.
+pub(super) fn describe(opcodes: &[u8]) -> String {
+    let mut words = Vec::new();
+    let mut at = 0;
+    while let Ok(run) = decode(opcodes, at, 0) {
+        words.push(match (run.value, run.size) {
+            (0, 1) => format!("z:{}", run.len),
+            (0, _) => format!("Z:{}", run.len),
+            (value, _) => format!("v:{value},{}", run.len),
+        });
+        at += run.size;
+    }
+    words.join(" ")
 }

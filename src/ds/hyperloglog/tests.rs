@@ -22,7 +22,7 @@ fn an_empty_sketch_is_one_opcode() {
     let sketch = Sketch::new();
     assert_eq!(&sketch.view().bytes()[HEADER..], [0x7f, 0xff]);
     assert_eq!(sketch.view().cardinality(), Ok(0));
-    assert_eq!(sketch.view().describe().as_deref(), Ok("Z:16384"));
+    assert_eq!(sketch.view().describe(), "Z:16384");
 }
 
 #[test]
@@ -92,7 +92,7 @@ proptest! {
         let mut registers = Box::new([0; REGISTERS]);
         let merged = view.merge_into(&mut registers);
         prop_assert_eq!(view.cardinality().is_ok(), merged.is_ok());
-        prop_assert_eq!(view.describe().is_ok(), merged.is_ok());
+        prop_assert!(view.describe().split(' ').count() <= bytes.len());
         let _ = Sketch::of(view).raise(index, 5, SPARSE_MAX);
         prop_assert_eq!(Sketch::of(view).make_dense(), merged);
     }
