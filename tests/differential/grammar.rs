@@ -313,8 +313,8 @@ impl<'a> Grammar<'a> {
         let text = match kind {
             "bit" => self.random.pick(bitmaps::BITS).to_owned(),
             "bit-offset" => self.random.pick(bitmaps::BIT_OFFSETS).to_owned(),
-            "field" => self.random.pick(bitmaps::FIELDS).to_owned(),
-            "field-offset" => self.random.pick(bitmaps::FIELD_OFFSETS).to_owned(),
+            "bit-field" => self.random.pick(bitmaps::FIELDS).to_owned(),
+            "bit-place" => self.random.pick(bitmaps::FIELD_OFFSETS).to_owned(),
             "overflow" => self.random.pick(bitmaps::OVERFLOWS).to_owned(),
             "key" => self.random.pick(KEYS).to_owned(),
             "value" => return command.push(self.value()),
