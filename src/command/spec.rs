@@ -90,7 +90,8 @@ impl Flags {
     pub const ASKING: Flags = Flags(1 << 15);
     pub const NO_MANDATORY_KEYS: Flags = Flags(1 << 16);
     pub const PROTECTED: Flags = Flags(1 << 17);
-    /// Of host commands; a keyspace command's shape says it.
+    /// Of host commands, and of PFCOUNT, which writes only an estimate it may forget; else a
+    /// keyspace command's shape says it.
     pub const READONLY: Flags = Flags(1 << 18);
 
     /// Both sets together.

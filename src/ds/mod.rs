@@ -1,8 +1,10 @@
 //! Data structures without Redis semantics and without I/O.
 
+pub mod bits;
 pub mod btree;
 pub mod dict;
 pub mod geohash;
+pub mod hyperloglog;
 pub mod intset;
 pub mod listpack;
 pub mod member;

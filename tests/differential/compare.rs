@@ -47,6 +47,8 @@ pub fn equivalent(command: &Command, expected: &Received, actual: &Received, cou
         // Since 7.2, an attempt to read adds its consumer even if there is nothing.
         (b"XGROUP", Reply::Integer(0..=1), Reply::Integer(0..=1)) => name(1) == b"CREATECONSUMER",
         (b"XPENDING", Reply::Array(left), Reply::Array(right)) => same_pending(left, right),
+        // Before 7.2 Redis looked for the key before it read the arguments.
+        (b"BITCOUNT" | b"BITPOS", Reply::Integer(-1..=0), Reply::Error(_)) => true,
         // Sets of keys have no order, and a part of an iteration may be any part.
         (b"KEYS", Reply::Array(_), Reply::Array(_)) => same_set(&expected.0, &actual.0),
         (b"SCAN", Reply::Array(_), Reply::Array(_)) => {

@@ -9,6 +9,7 @@
 //! `[a|b]` for one of its choices or nothing, `(a b)+` for one to six repetitions, and `{a b}` for
 //! its parts in any order, sometimes one of them twice.
 
+use crate::bitmaps;
 use crate::sorted_sets;
 use crate::streams;
 use crate::support::random::Random;
@@ -399,7 +400,7 @@ impl<'a> Grammar<'a> {
             "id" | "group-id" if bad => self.random.pick(streams::BAD_IDS).to_owned(),
             "group-id" if self.random.percent(60) => self.random.pick(&["$", "0"]).to_owned(),
             "id" | "group-id" => self.random.pick(streams::IDS).to_owned(),
-            "bound" => self.random.pick(streams::ENDS).to_owned(),
+            "id-bound" => self.random.pick(streams::ENDS).to_owned(),
             "group" => self.random.pick(&["g", "g", "h", ""]).to_owned(),
             "consumer" => self.random.pick(&["alice", "bob", "carol", ""]).to_owned(),
             "field" => self.random.pick(&["a", "b", "7"]).to_owned(),
@@ -407,6 +408,11 @@ impl<'a> Grammar<'a> {
             "idle" if bad => self.random.pick(&["-1", "x", ""]).to_owned(),
             "idle" => self.random.pick(&["0", "0", "1000000000000000"]).to_owned(),
             "soon" => self.random.pick(&["1", "1", "1", "-1", "x"]).to_owned(),
+            "bit" => self.random.pick(bitmaps::BITS).to_owned(),
+            "bit-offset" => self.random.pick(bitmaps::BIT_OFFSETS).to_owned(),
+            "bit-field" => self.random.pick(bitmaps::FIELDS).to_owned(),
+            "bit-place" => self.random.pick(bitmaps::FIELD_OFFSETS).to_owned(),
+            "overflow" => self.random.pick(bitmaps::OVERFLOWS).to_owned(),
             "key" => self.random.pick(KEYS).to_owned(),
             "name" => self.random.pick(NAMES).to_owned(),
             "value" => return command.push(self.value()),

@@ -8,6 +8,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "tests read the clock")]
 
+mod bitmaps;
 mod compare;
 mod grammar;
 mod minimise;
@@ -251,7 +252,7 @@ fn rows_for(subject: &Server) -> Vec<&'static Row> {
             .first()
             .is_some_and(|row| *row != Reply::Nil)
     };
-    let mut rows: Vec<&Row> = ROWS.iter().collect();
+    let mut rows: Vec<&Row> = ROWS.iter().chain(bitmaps::ROWS).collect();
     let others = OTHER_TYPES.iter().chain(SETS).chain(sorted_sets::ROWS).chain(streams::ROWS);
     let others: Vec<&Row> = others.filter(supported).collect();
     println!("{} rows on other types are supported", others.len());

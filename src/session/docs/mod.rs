@@ -8,10 +8,12 @@
 //! allows has the arity and the key positions that the row declares.
 //! Deliberately absent: summary, group, first version and complexity, which stand in the row.
 
+mod bitmap;
 mod cluster;
 mod connection;
 mod generic;
 mod geo;
+mod hyperloglog;
 mod list;
 mod server;
 mod set;
@@ -28,6 +30,8 @@ mod tests;
 pub const FAMILIES: &[&[Docs]] = &[
     string::DOCS,
     set::DOCS,
+    bitmap::DOCS,
+    hyperloglog::DOCS,
     generic::DOCS,
     connection::DOCS,
     server::DOCS,
@@ -269,7 +273,7 @@ impl Argument {
         self
     }
 
-    /// Says that the token is repeated with each value.
+    /// Says that each repetition brings the token again.
     const fn multiple_token(mut self) -> Argument {
         self.is_multiple_token = true;
         self
