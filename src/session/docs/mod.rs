@@ -16,6 +16,7 @@ mod list;
 mod server;
 mod set;
 mod sorted_set;
+mod stream;
 mod string;
 
 #[cfg(test)]
@@ -31,6 +32,7 @@ pub const FAMILIES: &[&[Docs]] = &[
     sorted_set::DOCS,
     geo::DOCS,
     set::DOCS,
+    stream::DOCS,
     connection::DOCS,
     server::DOCS,
     cluster::DOCS,
