@@ -46,7 +46,7 @@ pub fn equivalent(command: &Command, expected: &Received, actual: &Received, cou
             let whole = complete(&expected.0) && complete(&actual.0);
             !whole || same_set(&expected.0, &actual.0)
         }
-        (name, expected, actual) => sorted_sets::equivalent(name, expected, actual),
+        (name, expected, actual) => sorted_sets::equivalent(command, name, expected, actual),
     }
 }
 
