@@ -63,7 +63,7 @@ pub fn equivalent(command: &Command, expected: &Received, actual: &Received, cou
         // Each server draws its own members, of which there are equally many.
         (b"SRANDMEMBER", Reply::Bulk(_), Reply::Bulk(_)) => true,
         (b"SRANDMEMBER", Reply::Array(left), Reply::Array(right)) => left.len() == right.len(),
-        (name, expected, actual) => sorted_sets::equivalent(name, expected, actual),
+        (name, expected, actual) => sorted_sets::equivalent(command, name, expected, actual),
     }
 }
 
