@@ -11,8 +11,9 @@
 //! smaller form may hold.
 //!
 //! Members appear as [`Item`]s: as integers where the form knows that they are, else as text, which
-//! in a dictionary may also be that of an integer ([`canonical`] tells). Absent: what commands
-//! answer.
+//! in a dictionary may also be that of an integer ([`canonical`] tells).
+//!
+//! Absent: what commands answer.
 
 #[cfg(test)]
 mod tests;

@@ -114,6 +114,28 @@ struct Weather {
     disconnects: u64,
     /// Connections move after every command that went elsewhere.
     restless: bool,
+    /// Every message takes the same time, and clients contend for few keys.
+    is_calm: bool,
+}
+
+impl Weather {
+    fn draw(random: &mut Prng) -> Weather {
+        // Where nothing is late and nobody leaves, coordinators that refuse each other stay in
+        // step.
+        if random.chance(1, 16) {
+            let (delay_max, slow_one_in, queue) = (1, u64::MAX, 64);
+            let (disconnects, restless, is_calm) = (0, false, true);
+            return Weather { delay_max, slow_one_in, queue, disconnects, restless, is_calm };
+        }
+        Weather {
+            delay_max: [1, 20, 200][random.below(3) as usize],
+            slow_one_in: [4, 20, 1000][random.below(3) as usize],
+            queue: [1, 2, 64][random.below(3) as usize],
+            disconnects: [0, 2, 20][random.below(3) as usize],
+            restless: random.chance(1, 2),
+            is_calm: false,
+        }
+    }
 }
 
 /// A run.
@@ -153,13 +175,7 @@ impl Sim {
             let inboxes = (0..cores).map(|_| VecDeque::new()).collect();
             Station { core: Rc::new(core), awake: false, tasks: Vec::new(), inboxes }
         };
-        let weather = Weather {
-            delay_max: [1, 20, 200][random.below(3) as usize],
-            slow_one_in: [4, 20, 1000][random.below(3) as usize],
-            queue: [1, 2, 64][random.below(3) as usize],
-            disconnects: [0, 2, 20][random.below(3) as usize],
-            restless: random.chance(1, 2),
-        };
+        let weather = Weather::draw(&mut random);
         set_restless(weather.restless);
         let mut sim = Sim {
             now: Rc::clone(&now),
@@ -172,7 +188,10 @@ impl Sim {
             wakes: Vec::new(),
             random,
         };
-        let habits = (2 + sim.random.below(5), sim.draw_kinds());
+        let habits = match sim.weather.is_calm {
+            true => (2, client::TWO_PHASE),
+            false => (2 + sim.random.below(5), sim.draw_kinds()),
+        };
         for number in 0..2 + sim.random.below(5) as usize {
             sim.connect(number, habits);
         }

@@ -47,11 +47,15 @@ pub fn equivalent(command: &Command, expected: &Received, actual: &Received, cou
         // Since 7.2, an attempt to read adds its consumer even if there is nothing.
         (b"XGROUP", Reply::Integer(0..=1), Reply::Integer(0..=1)) => name(1) == b"CREATECONSUMER",
         (b"XPENDING", Reply::Array(left), Reply::Array(right)) => same_pending(left, right),
+        // Of several keys that are no sketches, cores name another one first.
+        (b"PFCOUNT" | b"PFMERGE", Reply::Error(left), Reply::Error(right)) => {
+            left.starts_with("WRONGTYPE") && right.starts_with("WRONGTYPE")
+        }
         // Before 7.2 Redis looked for the key before it read the arguments.
         (b"BITCOUNT" | b"BITPOS", Reply::Integer(-1..=0), Reply::Error(_)) => true,
         // Sets of keys have no order, and a part of an iteration may be any part.
         (b"KEYS", Reply::Array(_), Reply::Array(_)) => same_set(&expected.0, &actual.0),
-        (b"SCAN", Reply::Array(_), Reply::Array(_)) => {
+        (b"SCAN" | b"SSCAN", Reply::Array(_), Reply::Array(_)) => {
             let whole = complete(&expected.0) && complete(&actual.0);
             !whole || same_set(&expected.0, &actual.0)
         }
@@ -59,7 +63,6 @@ pub fn equivalent(command: &Command, expected: &Received, actual: &Received, cou
         (b"SMEMBERS" | b"SINTER" | b"SUNION" | b"SDIFF" | b"SPOP", _, _) => {
             same_set(&expected.0, &actual.0)
         }
-        (b"SSCAN", Reply::Array(_), Reply::Array(_)) => same_set(&expected.0, &actual.0),
         // Each server draws its own members, of which there are equally many.
         (b"SRANDMEMBER", Reply::Bulk(_), Reply::Bulk(_)) => true,
         (b"SRANDMEMBER", Reply::Array(left), Reply::Array(right)) => left.len() == right.len(),
@@ -135,8 +138,6 @@ mod tests {
         assert!(equal("SMEMBERS a", "~2\r\n:1\r\n:2\r\n", "~2\r\n:2\r\n:1\r\n"));
         assert!(!equal("SMEMBERS a", "~1\r\n:1\r\n", "*1\r\n:1\r\n"));
         assert!(!equal("SINTER a b", "*1\r\n:1\r\n", "*1\r\n:2\r\n"));
-        assert!(equal("SRANDMEMBER a 1", "*1\r\n:1\r\n", "*1\r\n:2\r\n"));
-        assert!(!equal("SRANDMEMBER a 2", "*2\r\n:1\r\n:1\r\n", "*1\r\n:2\r\n"));
         let (old, new) = ("$9\r\nhashtable\r\n", "$8\r\nlistpack\r\n");
         assert!(equal("OBJECT ENCODING a", old, new) && !equal("OBJECT ENCODING a", new, old));
     }
