@@ -114,16 +114,17 @@ struct Weather {
     disconnects: u64,
     /// Connections move after every command that went elsewhere.
     restless: bool,
-    /// Every message takes the same time, and clients contend for few keys.
+    /// Clients contend for few keys, with commands that claim first and work later.
     is_calm: bool,
 }
 
 impl Weather {
     fn draw(random: &mut Prng) -> Weather {
-        // Where nothing is late and nobody leaves, coordinators that refuse each other stay in
-        // step.
-        if random.chance(1, 16) {
-            let (delay_max, slow_one_in, queue) = (1, u64::MAX, 64);
+        // Where messages take long and nobody leaves or moves, coordinators that refuse each other
+        // go on doing so.
+        if random.chance(1, 8) {
+            let delay_max = [20, 200, 2000][random.below(3) as usize];
+            let (slow_one_in, queue) = (1000, 64);
             let (disconnects, restless, is_calm) = (0, false, true);
             return Weather { delay_max, slow_one_in, queue, disconnects, restless, is_calm };
         }
