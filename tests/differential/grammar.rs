@@ -10,6 +10,7 @@
 //! its parts in any order, sometimes one of them twice.
 
 use crate::sorted_sets;
+use crate::streams;
 use crate::support::random::Random;
 
 /// A command with its arguments.
@@ -331,32 +332,28 @@ impl<'a> Grammar<'a> {
             let template = self.random.pick(&templates);
             return self.expand(template, command);
         }
-        if kind == "show" {
-            return self.expand(sorted_sets::SHOW, command);
-        }
         let bad = self.random.percent(5);
+        if self.expand_sorted(kind, bad, command) {
+            return;
+        }
+        if kind == "trim" {
+            let length = "MAXLEN [=|~] <integer> [LIMIT <integer>]";
+            let id = "MINID [=|~] <id> [LIMIT <integer>]";
+            let template = self.random.pick(&[length, "MAXLEN [=] <few>", id, "MINID [=] <id>"]);
+            return self.expand(template, command);
+        }
         let text = match kind {
-            "zkey" | "gkey" if bad => self.random.pick(KEYS).to_owned(),
-            "zkey" => self.random.pick(sorted_sets::KEYS).to_owned(),
-            "lkey" => self.random.pick(sorted_sets::LEX_KEYS).to_owned(),
-            "gkey" => self.random.pick(sorted_sets::GEO_KEYS).to_owned(),
-            "score" if bad => self.random.pick(sorted_sets::BAD_SCORES).to_owned(),
-            "score" => self.random.pick(sorted_sets::SCORES).to_owned(),
-            "bound" if bad => self.random.pick(sorted_sets::BAD_BOUNDS).to_owned(),
-            "bound" => self.random.pick(sorted_sets::BOUNDS).to_owned(),
-            "lex" if bad => self.random.pick(sorted_sets::BAD_LEX).to_owned(),
-            "lex" => self.random.pick(sorted_sets::LEX).to_owned(),
-            "rank" if bad => self.random.pick(sorted_sets::BAD_RANKS).to_owned(),
-            "rank" => self.random.pick(sorted_sets::RANKS).to_owned(),
-            "member" if self.random.percent(3) => return command.push(self.value()),
-            "member" => self.random.pick(sorted_sets::MEMBERS).to_owned(),
-            "how" => self.random.pick(&["SUM", "min", "MAX", "max", "AVERAGE"]).to_owned(),
-            "place" | "length" => {
-                let is_place = kind == "place";
-                let choices = if is_place { sorted_sets::PLACES } else { sorted_sets::LENGTHS };
-                let words = self.random.pick(choices).split(' ');
-                return command.extend(words.map(|word| word.as_bytes().to_vec()));
-            }
+            "id" | "group-id" if bad => self.random.pick(streams::BAD_IDS).to_owned(),
+            "group-id" if self.random.percent(60) => self.random.pick(&["$", "0"]).to_owned(),
+            "id" | "group-id" => self.random.pick(streams::IDS).to_owned(),
+            "bound" => self.random.pick(streams::ENDS).to_owned(),
+            "group" => self.random.pick(&["g", "g", "h", ""]).to_owned(),
+            "consumer" => self.random.pick(&["alice", "bob", "carol", ""]).to_owned(),
+            "field" => self.random.pick(&["a", "b", "7"]).to_owned(),
+            "few" => self.random.below(6).to_string(),
+            "idle" if bad => self.random.pick(&["-1", "x", ""]).to_owned(),
+            "idle" => self.random.pick(&["0", "0", "1000000000000000"]).to_owned(),
+            "soon" => self.random.pick(&["1", "1", "1", "-1", "x"]).to_owned(),
             "key" => self.random.pick(KEYS).to_owned(),
             "value" => return command.push(self.value()),
             "integer" | "count" | "offset" | "seconds" | "millis" | "unix-seconds"
@@ -383,6 +380,47 @@ impl<'a> Grammar<'a> {
             other => panic!("no such kind: {other}"),
         };
         command.push(text.into_bytes());
+    }
+
+    /// Appends a random value of a kind that the commands on sorted sets and places have; false if
+    /// it is none of theirs.
+    fn expand_sorted(&mut self, kind: &str, bad: bool, command: &mut Command) -> bool {
+        use sorted_sets::{
+            BAD_BOUNDS, BAD_LEX, BAD_RANKS, BAD_SCORES, BOUNDS, GEO_KEYS, LENGTHS, LEX, LEX_KEYS,
+            MEMBERS, PLACES, RANKS, SCORES, SHOW,
+        };
+        let choices: &[&str] = match kind {
+            "show" => {
+                self.expand(SHOW, command);
+                return true;
+            }
+            "member" if self.random.percent(3) => {
+                command.push(self.value());
+                return true;
+            }
+            "zkey" | "gkey" if bad => KEYS,
+            "zkey" => sorted_sets::KEYS,
+            "lkey" => LEX_KEYS,
+            "gkey" => GEO_KEYS,
+            "score" if bad => BAD_SCORES,
+            "score" => SCORES,
+            "limit" if bad => BAD_BOUNDS,
+            "limit" => BOUNDS,
+            "lex" if bad => BAD_LEX,
+            "lex" => LEX,
+            "rank" if bad => BAD_RANKS,
+            "rank" => RANKS,
+            "member" => MEMBERS,
+            "how" => &["SUM", "min", "MAX", "max", "AVERAGE"],
+            "place" | "length" => {
+                let words = self.random.pick(if kind == "place" { PLACES } else { LENGTHS });
+                command.extend(words.split(' ').map(|word| word.as_bytes().to_vec()));
+                return true;
+            }
+            _ => return false,
+        };
+        command.push(self.random.pick(choices).as_bytes().to_vec());
+        true
     }
 
     /// A time to live, or a point in time, within the bounds; sometimes one that is over already or

@@ -12,6 +12,7 @@ mod compare;
 mod grammar;
 mod minimise;
 mod sorted_sets;
+mod streams;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -128,6 +129,7 @@ fn final_state(server: &Server) -> Vec<(Command, Received)> {
                 "string" => ask(vec![b"GET", key]),
                 "zset" => ask(vec![b"ZRANGE", key, b"0", b"-1", b"WITHSCORES"]),
                 "list" => ask(vec![b"LRANGE", key, b"0", b"-1"]),
+                "stream" => ask(vec![b"XRANGE", key, b"-", b"+"]),
                 _ => Reply::Nil,
             };
         }
@@ -249,7 +251,8 @@ fn rows_for(subject: &Server) -> Vec<&'static Row> {
             .is_some_and(|row| *row != Reply::Nil)
     };
     let mut rows: Vec<&Row> = ROWS.iter().collect();
-    let others: Vec<&Row> = OTHER_TYPES.iter().chain(sorted_sets::ROWS).filter(supported).collect();
+    let of_types = OTHER_TYPES.iter().chain(sorted_sets::ROWS).chain(streams::ROWS);
+    let others: Vec<&Row> = of_types.filter(supported).collect();
     println!("{} rows on other types are supported", others.len());
     rows.extend(others);
     if let Ok(prefix) = std::env::var("ONLY") {
