@@ -40,6 +40,7 @@ const CHANGED_IN_7_2: &[(&str, &str)] = &[
     ("georadius", "key specifications"),
     ("georadiusbymember", "key specifications"),
     ("msetnx", "tips"),
+    ("sinterstore", "key specifications"),
     // Since 8.10, they say that a key named STREAMS hides others.
     ("xread", "key specifications"),
     ("xreadgroup", "key specifications"),
