@@ -59,7 +59,7 @@ pub const ROWS: &[Row] = &[
     row("GEOHASH <gkey> (<member>)+", 2),
     row("GEODIST <gkey> <member> <member> [M|KM|FT|MI|x]", 4),
     row("GEORADIUS <gkey> <place> <length> <show>", 4),
-    row("GEORADIUS <gkey> <place> <length> ASC [COUNT <rank>] STORE <gkey>", 2),
+    row("GEORADIUS <gkey> <place> <length> ASC STORE <gkey>", 2),
     row("GEORADIUS_RO <gkey> <place> <length> <show>", 2),
     row("GEORADIUSBYMEMBER <gkey> <member> <length> <show>", 2),
     row("GEORADIUSBYMEMBER <gkey> <member> <length> ASC STOREDIST <gkey>", 1),
