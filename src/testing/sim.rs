@@ -122,7 +122,7 @@ impl Weather {
     fn draw(random: &mut Prng) -> Weather {
         // Where messages take long and nobody leaves or moves, coordinators that refuse each other
         // go on doing so.
-        if random.chance(1, 8) {
+        if random.chance(1, 4) {
             let delay_max = [20, 200, 2000][random.below(3) as usize];
             let (slow_one_in, queue) = (1000, 64);
             let (disconnects, restless, is_calm) = (0, false, true);
@@ -190,10 +190,11 @@ impl Sim {
             random,
         };
         let habits = match sim.weather.is_calm {
-            true => (2, client::TWO_PHASE),
+            true => (2 + sim.random.below(5), client::TWO_PHASE),
             false => (2 + sim.random.below(5), sim.draw_kinds()),
         };
-        for number in 0..2 + sim.random.below(5) as usize {
+        let contenders = if sim.weather.is_calm { 4 } else { 2 };
+        for number in 0..contenders + sim.random.below(5) as usize {
             sim.connect(number, habits);
         }
         sim

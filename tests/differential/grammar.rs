@@ -361,10 +361,10 @@ impl<'a> Grammar<'a> {
             let template = self.random.pick(&templates);
             return self.expand(template, command);
         }
-        if kind == "show" {
-            return self.expand(sorted_sets::SHOW, command);
-        }
         let bad = self.random.percent(5);
+        if self.expand_sorted(kind, bad, command) {
+            return;
+        }
         if kind == "trim" {
             let length = "MAXLEN [=|~] <integer> [LIMIT <integer>]";
             let id = "MINID [=|~] <id> [LIMIT <integer>]";
@@ -437,6 +437,47 @@ impl<'a> Grammar<'a> {
             other => panic!("no such kind: {other}"),
         };
         command.push(text.into_bytes());
+    }
+
+    /// Appends a random value of a kind that the commands on sorted sets and places have; false if
+    /// it is none of theirs.
+    fn expand_sorted(&mut self, kind: &str, bad: bool, command: &mut Command) -> bool {
+        use sorted_sets::{
+            BAD_BOUNDS, BAD_LEX, BAD_RANKS, BAD_SCORES, BOUNDS, GEO_KEYS, LENGTHS, LEX, LEX_KEYS,
+            MEMBERS, PLACES, RANKS, SCORES, SHOW,
+        };
+        let choices: &[&str] = match kind {
+            "show" => {
+                self.expand(SHOW, command);
+                return true;
+            }
+            "member" if self.random.percent(3) => {
+                command.push(self.value());
+                return true;
+            }
+            "zkey" | "gkey" if bad => KEYS,
+            "zkey" => sorted_sets::KEYS,
+            "lkey" => LEX_KEYS,
+            "gkey" => GEO_KEYS,
+            "score" if bad => BAD_SCORES,
+            "score" => SCORES,
+            "limit" if bad => BAD_BOUNDS,
+            "limit" => BOUNDS,
+            "lex" if bad => BAD_LEX,
+            "lex" => LEX,
+            "rank" if bad => BAD_RANKS,
+            "rank" => RANKS,
+            "member" => MEMBERS,
+            "how" => &["SUM", "min", "MAX", "max", "AVERAGE"],
+            "place" | "length" => {
+                let words = self.random.pick(if kind == "place" { PLACES } else { LENGTHS });
+                command.extend(words.split(' ').map(|word| word.as_bytes().to_vec()));
+                return true;
+            }
+            _ => return false,
+        };
+        command.push(self.random.pick(choices).as_bytes().to_vec());
+        true
     }
 
     /// A time to live, or a point in time, within the bounds; sometimes one that is over already or
