@@ -37,7 +37,7 @@ use client::Customer;
 use history::History;
 
 /// Turns and client actions after which a run counts as stuck.
-const STEPS_MAX: u64 = 40_000;
+const STEPS_MAX: u64 = 6_000;
 
 /// Time as the simulator makes it.
 struct VirtualClock(Rc<Cell<u64>>);
@@ -189,10 +189,7 @@ impl Sim {
             wakes: Vec::new(),
             random,
         };
-        let habits = match sim.weather.is_calm {
-            true => (2 + sim.random.below(5), client::TWO_PHASE),
-            false => (2 + sim.random.below(5), sim.draw_kinds()),
-        };
+        let habits = (2 + sim.random.below(5), sim.draw_kinds());
         let contenders = if sim.weather.is_calm { 4 } else { 2 };
         for number in 0..contenders + sim.random.below(5) as usize {
             sim.connect(number, habits);
