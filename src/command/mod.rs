@@ -5,7 +5,10 @@
 
 pub mod generic;
 pub mod geo;
+mod item;
 pub mod list;
+mod paging;
+pub mod set;
 pub mod sorted_set;
 pub mod spec;
 pub mod string;

@@ -24,6 +24,9 @@ impl Event {
     pub const fn list(name: &'static str) -> Event {
         Event { class: b'l', name }
     }
+    pub const fn set(name: &'static str) -> Event {
+        Event { class: b's', name }
+    }
     pub const DEL: Event = Event::generic("del");
     pub const EXPIRE: Event = Event::generic("expire");
     pub const PERSIST: Event = Event::generic("persist");

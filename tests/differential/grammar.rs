@@ -113,6 +113,31 @@ pub const OTHER_TYPES: &[Row] = &[
     row("SORT <key> {[LIMIT 0 3] [ASC|DESC] [ALPHA] [STORE <key>]}", 1),
 ];
 
+/// The commands on sets. What is random is drawn in full, so that streams stay alike.
+pub const SETS: &[Row] = &[
+    row("SADD <key> (<member>)+", 14),
+    row("SREM <key> (<member>)+", 6),
+    row("SISMEMBER <key> <member>", 2),
+    row("SMISMEMBER <key> (<member>)+", 2),
+    row("SCARD <key>", 2),
+    row("SMEMBERS <key>", 3),
+    row("SMOVE <key> <key> <member>", 5),
+    row("SPOP <key> 100000", 1),
+    row("SPOP <key> 0", 1),
+    row("SPOP <key> -1", 1),
+    row("SRANDMEMBER <key> [0|1|100000|-3|-0|x]", 3),
+    row("SINTER (<key>)+", 4),
+    row("SUNION (<key>)+", 4),
+    row("SDIFF (<key>)+", 4),
+    row("SINTERSTORE <key> (<key>)+", 3),
+    row("SUNIONSTORE <key> (<key>)+", 4),
+    row("SDIFFSTORE <key> (<key>)+", 3),
+    row("SINTERCARD 1 <key> {[LIMIT <integer>]}", 1),
+    row("SINTERCARD 2 <key> <key> {[LIMIT <integer>]}", 3),
+    row("SINTERCARD <integer> (<key>)+", 1),
+    row("SSCAN <key> <cursor> {[MATCH <pattern>] [COUNT 100000] [TYPE set]}", 3),
+];
+
 const KEYS: &[&str] = &[
     "a",
     "b",
@@ -194,6 +219,8 @@ const FLOATS: &[&str] = &[
 
 const BAD_FLOATS: &[&str] =
     &["", " 1", "1 ", "abc", "nan", "inf", "-inf", "infinity", "1e", "1e5000", "--1", "1,5", "1\0"];
+
+const MEMBERS: &[&str] = &["a", "b", "c", "d", "e", "", "01", "-0", "a member of some length", "é"];
 
 const PATTERNS: &[&str] = &[
     "*",
@@ -333,6 +360,7 @@ impl<'a> Grammar<'a> {
         let text = match kind {
             "key" => self.random.pick(KEYS).to_owned(),
             "value" => return command.push(self.value()),
+            "member" => return command.push(self.member()),
             "integer" | "count" | "offset" | "seconds" | "millis" | "unix-seconds"
             | "unix-millis"
                 if bad =>
@@ -375,6 +403,16 @@ impl<'a> Grammar<'a> {
             0 => self.random.pick(&beyond).to_owned(),
             1 => self.random.below(2000).to_string(),
             _ => self.random.below(20).to_string(),
+        }
+    }
+
+    /// An element of a collection: mostly one of few, so that collections have some in common.
+    fn member(&mut self) -> Vec<u8> {
+        match self.random.below(10) {
+            0 => self.value(),
+            1..=4 => self.random.below(12).to_string().into_bytes(),
+            5 => self.random.pick(INTEGERS).into(),
+            _ => self.random.pick(MEMBERS).into(),
         }
     }
 

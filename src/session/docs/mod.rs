@@ -14,6 +14,7 @@ mod generic;
 mod geo;
 mod list;
 mod server;
+mod set;
 mod sorted_set;
 mod string;
 
@@ -29,6 +30,7 @@ pub const FAMILIES: &[&[Docs]] = &[
     generic::DOCS,
     sorted_set::DOCS,
     geo::DOCS,
+    set::DOCS,
     connection::DOCS,
     server::DOCS,
     cluster::DOCS,
