@@ -2,6 +2,7 @@
 
 pub mod btree;
 pub mod dict;
+pub mod field;
 pub mod geohash;
 pub mod intset;
 pub mod listpack;

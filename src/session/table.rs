@@ -119,6 +119,7 @@ const DATA: &[&[Command]] = &[
     command::sorted_set::COMMANDS,
     command::geo::COMMANDS,
     command::set::COMMANDS,
+    command::hash::COMMANDS,
 ];
 const HOST: &[&[HostCommand]] = host::FAMILIES;
 

@@ -12,6 +12,7 @@ mod cluster;
 mod connection;
 mod generic;
 mod geo;
+mod hash;
 mod list;
 mod server;
 mod set;
@@ -31,6 +32,7 @@ pub const FAMILIES: &[&[Docs]] = &[
     sorted_set::DOCS,
     geo::DOCS,
     set::DOCS,
+    hash::DOCS,
     connection::DOCS,
     server::DOCS,
     cluster::DOCS,
