@@ -46,6 +46,7 @@ pub struct CoreStats {
     pub bytes_in: u64,
     pub bytes_out: u64,
     pub expired: u64,
+    pub expired_fields: u64,
     pub evicted: u64,
     pub hits: u64,
     pub misses: u64,
@@ -104,7 +105,7 @@ impl CoreStats {
         }
     }
 
-    fn counters(&self) -> [u64; 27] {
+    fn counters(&self) -> [u64; 28] {
         [
             self.requests,
             self.connections_received,
@@ -118,6 +119,7 @@ impl CoreStats {
             self.bytes_in,
             self.bytes_out,
             self.expired,
+            self.expired_fields,
             self.evicted,
             self.hits,
             self.misses,
@@ -136,7 +138,7 @@ impl CoreStats {
         ]
     }
 
-    fn counters_mut(&mut self) -> [&mut u64; 27] {
+    fn counters_mut(&mut self) -> [&mut u64; 28] {
         [
             &mut self.requests,
             &mut self.connections_received,
@@ -150,6 +152,7 @@ impl CoreStats {
             &mut self.bytes_in,
             &mut self.bytes_out,
             &mut self.expired,
+            &mut self.expired_fields,
             &mut self.evicted,
             &mut self.hits,
             &mut self.misses,

@@ -36,10 +36,7 @@ impl Db {
 
     /// Opens the hash at `key` for changes, as by [`Db::edit`], without its overdue fields.
     #[inline]
-    pub fn edit_hash<'d>(
-        &'d mut self,
-        key: Key<'d>,
-    ) -> Result<Option<Edit<'d, Hash>>, CmdError> {
+    pub fn edit_hash<'d>(&'d mut self, key: Key<'d>) -> Result<Option<Edit<'d, Hash>>, CmdError> {
         let Some(mut edit) = self.edit::<Hash>(key)? else { return Ok(None) };
         if edit.has_overdue(edit.now()) {
             edit.expire_fields(FIELDS_PER_COMMAND);
@@ -53,10 +50,7 @@ impl Db {
     /// Opens the hash at `key` for changes, as by [`Db::edit_or_create`], without its overdue
     /// fields.
     #[inline]
-    pub fn edit_or_create_hash<'d>(
-        &'d mut self,
-        key: Key<'d>,
-    ) -> Result<Edit<'d, Hash>, CmdError> {
+    pub fn edit_or_create_hash<'d>(&'d mut self, key: Key<'d>) -> Result<Edit<'d, Hash>, CmdError> {
         let mut edit = self.edit_or_create::<Hash>(key)?;
         if edit.has_overdue(edit.now()) {
             edit.expire_fields(FIELDS_PER_COMMAND);

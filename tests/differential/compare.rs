@@ -50,6 +50,10 @@ pub fn equivalent(command: &Command, expected: &Received, actual: &Received, cou
             same_set(&expected.0, &actual.0)
         }
         (b"SSCAN", Reply::Array(_), Reply::Array(_)) => same_set(&expected.0, &actual.0),
+        // And the fields of large hashes.
+        (b"HGETALL" | b"HKEYS" | b"HVALS" | b"HSCAN", _, _) => same_set(&expected.0, &actual.0),
+        (b"HRANDFIELD", Reply::Bulk(_), Reply::Bulk(_)) => true,
+        (b"HRANDFIELD", Reply::Array(_), Reply::Array(_)) => same_set(&expected.0, &actual.0),
         (b"OBJECT", Reply::Bulk(left), Reply::Bulk(right)) => {
             name(1) == b"ENCODING" && left == b"hashtable" && right == b"listpack"
         }

@@ -16,7 +16,7 @@ mod support;
 use std::time::{Duration, Instant, SystemTime};
 
 use compare::{Received, equivalent};
-use grammar::{Command, Grammar, OTHER_TYPES, ROWS, Row, SETS};
+use grammar::{Command, Grammar, HASHES, OTHER_TYPES, ROWS, Row, SETS};
 use support::client::{Client, encode};
 use support::printer;
 use support::random::Random;
@@ -124,6 +124,7 @@ fn final_state(server: &Server) -> Vec<(Command, Received)> {
             ask(vec![b"OBJECT", b"ENCODING", key]);
             match ask(vec![b"TYPE", key]).text().as_str() {
                 "string" => ask(vec![b"GET", key]),
+                "hash" => ask(vec![b"HGETALL", key]),
                 "set" => ask(vec![b"SMEMBERS", key]),
                 "list" => ask(vec![b"LRANGE", key, b"0", b"-1"]),
                 _ => Reply::Nil,
@@ -247,11 +248,12 @@ fn rows_for(subject: &Server) -> Vec<&'static Row> {
             .is_some_and(|row| *row != Reply::Nil)
     };
     let mut rows: Vec<&Row> = ROWS.iter().collect();
-    let others: Vec<&Row> = OTHER_TYPES.iter().chain(SETS).filter(supported).collect();
+    let others = OTHER_TYPES.iter().chain(SETS).chain(HASHES);
+    let others: Vec<&Row> = others.filter(supported).collect();
     println!(
         "{} of {} rows on other types are supported",
         others.len(),
-        OTHER_TYPES.len() + SETS.len()
+        OTHER_TYPES.len() + SETS.len() + HASHES.len()
     );
     rows.extend(others);
     rows

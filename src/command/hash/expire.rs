@@ -162,12 +162,7 @@ fn expire(
 }
 
 /// Reports that these fields expire at a time.
-pub(super) fn report_expiry(
-    edit: &mut Edit<'_, Hash>,
-    key: &[u8],
-    time: Millis,
-    fields: &[&[u8]],
-) {
+pub(super) fn report_expiry(edit: &mut Edit<'_, Hash>, key: &[u8], time: Millis, fields: &[&[u8]]) {
     if fields.is_empty() {
         return;
     }
@@ -179,11 +174,7 @@ pub(super) fn report_expiry(
 }
 
 /// Reports that these fields do not expire any more.
-pub(super) fn report_persisted(
-    edit: &mut Edit<'_, Hash>,
-    key: &[u8],
-    fields: &[&[u8]],
-) {
+pub(super) fn report_persisted(edit: &mut Edit<'_, Hash>, key: &[u8], fields: &[&[u8]]) {
     if !fields.is_empty() {
         let mut digits = itoa::Buffer::new();
         let count = digits.format(fields.len()).as_bytes();
@@ -210,12 +201,7 @@ pub(super) fn hpexpiretime(db: &Db, args: &Args<'_>, out: &mut Out) -> CmdResult
     times(db, args, out, |time| time)
 }
 
-fn times(
-    db: &Db,
-    args: &Args<'_>,
-    out: &mut Out,
-    shown: impl Fn(Millis) -> i64,
-) -> CmdResult {
+fn times(db: &Db, args: &Args<'_>, out: &mut Out, shown: impl Fn(Millis) -> i64) -> CmdResult {
     let hash = db.read_hash(args.key(1))?;
     let fields = Fields::only(args)?;
     out.array(fields.len());

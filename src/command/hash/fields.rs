@@ -145,11 +145,7 @@ pub(super) fn words<'a>(command: &[&'a [u8]], fields: &[&'a [u8]]) -> Vec<&'a [u
 }
 
 /// Reports that these fields were removed.
-pub(super) fn report_deleted(
-    edit: &mut Edit<'_, Hash>,
-    key: &[u8],
-    fields: &[&[u8]],
-) {
+pub(super) fn report_deleted(edit: &mut Edit<'_, Hash>, key: &[u8], fields: &[&[u8]]) {
     if !fields.is_empty() {
         edit.changed(DELETED);
         edit.repeat_as(&words(&[b"HDEL", key], fields));

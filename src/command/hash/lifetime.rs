@@ -64,7 +64,11 @@ struct Options<'a> {
 
 impl<'a> Options<'a> {
     /// Reads the options to the end of the arguments.
-    fn read(args: &Args<'a>, verb: Verb, now: Millis) -> Result<(Options<'a>, Fields<'a>), CmdError> {
+    fn read(
+        args: &Args<'a>,
+        verb: Verb,
+        now: Millis,
+    ) -> Result<(Options<'a>, Fields<'a>), CmdError> {
         let mut options =
             Options { verb, lifetime: Lifetime::Unspecified, condition: None, fields: None };
         let mut reader = args.reader(2);
@@ -76,8 +80,7 @@ impl<'a> Options<'a> {
                 options.check_first_lifetime()?;
                 let text = reader.peek().ok_or(EXPIRY_MISSING)?;
                 reader.word()?;
-                options.lifetime =
-                    Lifetime::Until(field_time(text, unit, now, options.command())?);
+                options.lifetime = Lifetime::Until(field_time(text, unit, now, options.command())?);
             } else if !options.read_word(word)? {
                 return Err(unknown_argument(word));
             }

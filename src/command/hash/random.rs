@@ -59,13 +59,7 @@ fn several(db: &Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
     Ok(())
 }
 
-fn write_repeated(
-    db: &Db,
-    hash: &Hash,
-    count: u64,
-    with_values: bool,
-    out: &mut Out,
-) -> CmdResult {
+fn write_repeated(db: &Db, hash: &Hash, count: u64, with_values: bool, out: &mut Out) -> CmdResult {
     if count > REPEATED_MAX {
         return Err(CmdError::OutOfRange);
     }

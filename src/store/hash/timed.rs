@@ -85,9 +85,9 @@ impl Timed {
         if due >= time {
             return false;
         }
-        let found = self.fields.find(hash, |field| {
-            field.expiry == Some(due) && member_hash(field.name) == hash
-        });
+        let found = self
+            .fields
+            .find(hash, |field| field.expiry == Some(due) && member_hash(field.name) == hash);
         let position = found.expect("an entry stands for a field");
         gone(self.fields.get(position).name);
         self.remove(position, hash);
