@@ -39,6 +39,9 @@ const CHANGED_IN_7_2: &[(&str, &str)] = &[
     ("cluster|slots", "flags"),
     ("msetnx", "tips"),
     ("sinterstore", "key specifications"),
+    // Since 8.10, they say that a key named STREAMS hides others.
+    ("xread", "key specifications"),
+    ("xreadgroup", "key specifications"),
 ];
 
 fn both() -> Option<(Server, Server)> {

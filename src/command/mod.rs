@@ -12,4 +12,5 @@ mod paging;
 pub mod set;
 pub mod sorted_set;
 pub mod spec;
+pub mod stream;
 pub mod string;

@@ -128,6 +128,7 @@ const DATA: &[&[Command]] = &[
     command::geo::COMMANDS,
     command::set::COMMANDS,
     command::hash::COMMANDS,
+    command::stream::COMMANDS,
 ];
 const HOST: &[&[HostCommand]] = host::FAMILIES;
 

@@ -11,7 +11,9 @@
 //! smaller form may hold.
 //!
 //! Members appear as [`Item`]s: as integers where the form knows that they are, else as text, which
-//! in a dictionary may also be that of an integer ([`canonical`] tells). Absent: what commands answer.
+//! in a dictionary may also be that of an integer ([`canonical`] tells).
+//!
+//! Absent: what commands answer.
 
 #[cfg(test)]
 mod tests;
@@ -42,6 +44,12 @@ impl Set {
             Form::Packed(list) => list.len(),
             Form::Table(dict) => dict.len(),
         }
+    }
+
+    /// Whether there is no member.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
     /// Whether `member` belongs to the set.

@@ -35,7 +35,7 @@ fn import(db: &mut Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
     }
     let mut write = db.write(key);
     if exists {
-        write.remove(Event::NONE);
+        write.remove(Event::SILENT);
     }
     write.put_object(Object::Hash(hash), Expiry::Never, SET);
     write.repeat_as(&[&b"HSET"[..]].into_iter().chain(args.from(1)).collect::<Vec<_>>());

@@ -9,7 +9,7 @@
 //!               a shard sends                              and the owner takes
 //! Intersection  what its sets have in common               what all of that has in common
 //! Union         what any of them has                       all of it, once
-//! Difference    if it has the first set: that one          what is in the first set and in no other
+//! Difference    if it has the first set: that one          what is in the first set only
 //!               without the others it has; else what
 //!               any of them has
 //! ```

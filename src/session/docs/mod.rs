@@ -17,6 +17,7 @@ mod list;
 mod server;
 mod set;
 mod sorted_set;
+mod stream;
 mod string;
 
 #[cfg(test)]
@@ -33,6 +34,7 @@ pub const FAMILIES: &[&[Docs]] = &[
     geo::DOCS,
     set::DOCS,
     hash::DOCS,
+    stream::DOCS,
     connection::DOCS,
     server::DOCS,
     cluster::DOCS,
