@@ -30,8 +30,8 @@ pub struct Step {
 }
 
 impl Db {
-    /// Clears the hashes of these keys of overdue fields, as many as one step may; false if some are
-    /// left.
+    /// Clears the hashes of these keys of overdue fields, as many as one step may; false if some
+    /// are left.
     fn expire_parts(&mut self, database: usize, keys: Vec<Box<[u8]>>) -> bool {
         let mut budget = FIELDS_PER_STEP;
         for key in keys {

@@ -1,7 +1,7 @@
 //! Fields together with their expiry: HGETDEL, HGETEX, HSETEX.
 //!
-//! Invariant: HGETDEL and HGETEX check the key's type before their arguments, HSETEX after them. All
-//! fields get one expiry; a time that is over removes them.
+//! Invariant: HGETDEL and HGETEX check the key's type before their arguments, HSETEX after them.
+//! All fields get one expiry; a time that is over removes them.
 
 use super::expire::{report_expiry, report_persisted};
 use super::fields::{report_deleted, words};

@@ -1,7 +1,7 @@
 //! What the commands on expiring fields share: the list of fields, and times.
 //!
-//! Invariant: reading options has no effect. Errors are those of Redis, which differ from command to
-//! command.
+//! Invariant: reading options has no effect. Errors are those of Redis, which differ from command
+//! to command.
 
 use crate::base::num;
 use crate::base::time::Millis;

@@ -1,7 +1,7 @@
 //! HIMPORT: hashes with the same fields, whose names a connection says once.
 //!
-//! Invariant: fieldsets belong to a connection, and are gone with it and after RESET. What reaches a
-//! shard are fields with their values.
+//! Invariant: fieldsets belong to a connection, and are gone with it and after RESET. What reaches
+//! a shard are fields with their values.
 //! <https://redis.io/docs/latest/commands/himport/>
 
 use std::collections::HashSet;

@@ -5,8 +5,8 @@
 //! ```
 //!
 //! Invariant: fields that expire come first, in the order in which they do; zero stands for never.
-//! So what is due is a prefix. A field that gets another time moves, and goes in front of those with
-//! the same time. It is Redis's `listpackex`, byte for byte.
+//! So what is due is a prefix. A field that gets another time moves, and goes in front of those
+//! with the same time. It is Redis's `listpackex`, byte for byte.
 
 use crate::base::time::Millis;
 use crate::ds::listpack::{Item, Listpack, Position};
