@@ -9,6 +9,7 @@
 //! `[a|b]` for one of its choices or nothing, `(a b)+` for one to six repetitions, and `{a b}` for
 //! its parts in any order, sometimes one of them twice.
 
+use crate::sorted_sets;
 use crate::streams;
 use crate::support::random::Random;
 
@@ -134,30 +135,6 @@ pub const SETS: &[Row] = &[
     row("SINTERCARD 2 <key> <key> {[LIMIT <integer>]}", 3),
     row("SINTERCARD <integer> (<key>)+", 1),
     row("SSCAN <key> <cursor> {[MATCH <pattern>] [COUNT 100000] [TYPE set]}", 3),
-];
-
-/// The commands on hashes, of Redis 7.0. What is random is drawn in full, so that streams stay
-/// alike.
-pub const HASHES: &[Row] = &[
-    row("HSET <key> (<member> <value>)+", 14),
-    row("HSET <key> <member> <value> <member>", 1),
-    row("HMSET <key> (<member> <value>)+", 3),
-    row("HSETNX <key> <member> <value>", 4),
-    row("HGET <key> <member>", 3),
-    row("HMGET <key> (<member>)+", 2),
-    row("HGETALL <key>", 4),
-    row("HKEYS <key>", 1),
-    row("HVALS <key>", 1),
-    row("HLEN <key>", 2),
-    row("HEXISTS <key> <member>", 2),
-    row("HSTRLEN <key> <member>", 2),
-    row("HDEL <key> (<member>)+", 6),
-    row("HINCRBY <key> <member> <integer>", 6),
-    row("HINCRBYFLOAT <key> <member> <float>", 6),
-    row("HRANDFIELD <key> [100000|100000 WITHVALUES|0|0 WITHVALUES|x|1 x|3 WITHVALUES x]", 2),
-    row("HRANDFIELD <key> [-9223372036854775808|9223372036854775807 WITHVALUES]", 1),
-    row("HSCAN <key> <cursor> {[MATCH <pattern>] [COUNT 100000] [TYPE hash]}", 3),
-    row("OBJECT ENCODING <key>", 2),
 ];
 
 const KEYS: &[&str] = &[
@@ -379,6 +356,9 @@ impl<'a> Grammar<'a> {
             return self.expand(template, command);
         }
         let bad = self.random.percent(5);
+        if self.expand_sorted(kind, bad, command) {
+            return;
+        }
         if kind == "trim" {
             let length = "MAXLEN [=|~] <integer> [LIMIT <integer>]";
             let id = "MINID [=|~] <id> [LIMIT <integer>]";
@@ -424,6 +404,47 @@ impl<'a> Grammar<'a> {
             other => panic!("no such kind: {other}"),
         };
         command.push(text.into_bytes());
+    }
+
+    /// Appends a random value of a kind that the commands on sorted sets and places have; false if
+    /// it is none of theirs.
+    fn expand_sorted(&mut self, kind: &str, bad: bool, command: &mut Command) -> bool {
+        use sorted_sets::{
+            BAD_BOUNDS, BAD_LEX, BAD_RANKS, BAD_SCORES, BOUNDS, GEO_KEYS, LENGTHS, LEX, LEX_KEYS,
+            MEMBERS, PLACES, RANKS, SCORES, SHOW,
+        };
+        let choices: &[&str] = match kind {
+            "show" => {
+                self.expand(SHOW, command);
+                return true;
+            }
+            "member" if self.random.percent(3) => {
+                command.push(self.value());
+                return true;
+            }
+            "zkey" | "gkey" if bad => KEYS,
+            "zkey" => sorted_sets::KEYS,
+            "lkey" => LEX_KEYS,
+            "gkey" => GEO_KEYS,
+            "score" if bad => BAD_SCORES,
+            "score" => SCORES,
+            "limit" if bad => BAD_BOUNDS,
+            "limit" => BOUNDS,
+            "lex" if bad => BAD_LEX,
+            "lex" => LEX,
+            "rank" if bad => BAD_RANKS,
+            "rank" => RANKS,
+            "member" => MEMBERS,
+            "how" => &["SUM", "min", "MAX", "max", "AVERAGE"],
+            "place" | "length" => {
+                let words = self.random.pick(if kind == "place" { PLACES } else { LENGTHS });
+                command.extend(words.split(' ').map(|word| word.as_bytes().to_vec()));
+                return true;
+            }
+            _ => return false,
+        };
+        command.push(self.random.pick(choices).as_bytes().to_vec());
+        true
     }
 
     /// A time to live, or a point in time, within the bounds; sometimes one that is over already or

@@ -10,7 +10,9 @@
 
 mod compare;
 mod grammar;
+mod hashes;
 mod minimise;
+mod sorted_sets;
 mod streams;
 #[path = "../support/mod.rs"]
 mod support;
@@ -18,7 +20,7 @@ mod support;
 use std::time::{Duration, Instant, SystemTime};
 
 use compare::{Received, equivalent};
-use grammar::{Command, Grammar, HASHES, OTHER_TYPES, ROWS, Row, SETS};
+use grammar::{Command, Grammar, OTHER_TYPES, ROWS, Row, SETS};
 use support::client::{Client, encode};
 use support::printer;
 use support::random::Random;
@@ -127,6 +129,7 @@ fn final_state(server: &Server) -> Vec<(Command, Received)> {
             match ask(vec![b"TYPE", key]).text().as_str() {
                 "string" => ask(vec![b"GET", key]),
                 "hash" => ask(vec![b"HGETALL", key]),
+                "zset" => ask(vec![b"ZRANGE", key, b"0", b"-1", b"WITHSCORES"]),
                 "set" => ask(vec![b"SMEMBERS", key]),
                 "list" => ask(vec![b"LRANGE", key, b"0", b"-1"]),
                 "stream" => ask(vec![b"XRANGE", key, b"-", b"+"]),
@@ -251,8 +254,9 @@ fn rows_for(subject: &Server) -> Vec<&'static Row> {
             .is_some_and(|row| *row != Reply::Nil)
     };
     let mut rows: Vec<&Row> = ROWS.iter().collect();
-    let others = OTHER_TYPES.iter().chain(SETS).chain(HASHES).chain(streams::ROWS);
-    let others: Vec<&Row> = others.filter(supported).collect();
+    let of_types = [OTHER_TYPES, SETS, hashes::ROWS, sorted_sets::ROWS, streams::ROWS];
+    let of_types = of_types.into_iter().flatten();
+    let others: Vec<&Row> = of_types.filter(supported).collect();
     println!("{} rows on other types are supported", others.len());
     rows.extend(others);
     if let Ok(prefix) = std::env::var("ONLY") {
