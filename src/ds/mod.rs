@@ -7,6 +7,7 @@ pub mod geohash;
 pub mod intset;
 pub mod listpack;
 pub mod member;
+pub mod pairs;
 pub mod quicklist;
 pub mod ranked;
 pub mod table;

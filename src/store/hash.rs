@@ -1,15 +1,16 @@
 //! A hash: fields with values, which may expire one by one.
 //!
 //! ```text
-//! Pairs    few short fields, none of which has expired ever     one pointer to a listpack
-//! Triples  the same, with an expiry                             one pointer to a listpack
+//! Packed   few short fields, none of which expires              one pointer to a block
+//! Triples  few short fields                                     one pointer to a listpack
 //! Table    anything, without an expiry                          two words and a dictionary
 //! Timed    anything                                             one pointer
 //! ```
 //!
 //! Invariants:
-//! - A hash takes the form that Redis gives it under the same [`EncodingLimits`], and does not go
-//!   back to a smaller one or to one without expiries while it has a field.
+//! - A hash is packed exactly if Redis packs it under the same [`EncodingLimits`], in what it calls
+//!   a listpack; and it does not go back to a smaller form or to one without expiries while it has
+//!   a field.
 //! - A field is overdue once its time is *before* now. It is then as if it were not there: only
 //!   [`Hash::remove_overdue`] takes it away, and a new value takes its place. But it counts in
 //!   [`Hash::len`], as in Redis: counting those that do not takes longer.
@@ -30,10 +31,8 @@ use crate::base::prng::Prng;
 use crate::base::time::Millis;
 use crate::ds::dict::{Dict, Position};
 use crate::ds::field::{Field, FieldRef};
-use crate::ds::listpack::{Item, Listpack};
-
-/// Items of one field in a listpack of pairs.
-const PAIR: usize = 2;
+use crate::ds::listpack::Item;
+use crate::ds::pairs::Pairs;
 
 /// Draws among all fields before the overdue ones are left out by looking at each.
 const DRAWS_MAX: usize = 100;
@@ -42,7 +41,7 @@ const DRAWS_MAX: usize = 100;
 pub struct Hash(Form);
 
 enum Form {
-    Pairs(Listpack),
+    Packed(Pairs),
     Triples(Triples),
     Table(Dict<Field>),
     Timed(Box<Timed>),
@@ -62,7 +61,7 @@ impl Hash {
     #[inline]
     pub fn len(&self) -> usize {
         match &self.0 {
-            Form::Pairs(list) => list.len() / PAIR,
+            Form::Packed(pairs) => pairs.len(),
             Form::Triples(list) => list.len(),
             Form::Table(dict) => dict.len(),
             Form::Timed(timed) => timed.fields().len(),
@@ -73,7 +72,7 @@ impl Hash {
     /// are.
     pub fn live_len(&self, now: Millis) -> usize {
         let overdue = match &self.0 {
-            Form::Pairs(_) | Form::Table(_) => 0,
+            Form::Packed(_) | Form::Table(_) => 0,
             Form::Triples(list) => {
                 list.iter().take_while(|(_, _, expiry)| is_overdue(*expiry, now)).count()
             }
@@ -92,10 +91,7 @@ impl Hash {
     #[inline]
     pub fn get(&self, name: &[u8], now: Millis) -> Option<Item<'_>> {
         match &self.0 {
-            Form::Pairs(list) => {
-                let field = list.find(name, PAIR - 1)?;
-                Some(list.at(list.after(field)))
-            }
+            Form::Packed(pairs) => Some(Item::Text(pairs.value(pairs.find(name)?))),
             Form::Table(dict) => Some(Item::Text(dict.get(find(dict, name)?).value)),
             _ => self.get_with_expiry(name, now).map(|(value, _)| value),
         }
@@ -104,7 +100,7 @@ impl Hash {
     /// The value of a field, and when it expires.
     pub fn get_with_expiry(&self, name: &[u8], now: Millis) -> Option<(Item<'_>, Option<Millis>)> {
         let (value, expiry) = match &self.0 {
-            Form::Pairs(_) | Form::Table(_) => (self.get(name, now)?, None),
+            Form::Packed(_) | Form::Table(_) => (self.get(name, now)?, None),
             Form::Triples(list) => {
                 let place = list.find(name)?;
                 (list.value(place), place.expiry)
@@ -121,7 +117,7 @@ impl Hash {
     #[inline]
     pub fn contains(&self, name: &[u8], now: Millis) -> bool {
         match &self.0 {
-            Form::Pairs(list) => list.find(name, PAIR - 1).is_some(),
+            Form::Packed(pairs) => pairs.find(name).is_some(),
             _ => self.get(name, now).is_some(),
         }
     }
@@ -138,13 +134,13 @@ impl Hash {
     ) -> bool {
         let length = name.len().max(value.len());
         match &mut self.0 {
-            Form::Pairs(list) if length <= limits.hash_value => {
-                if let Some(field) = list.find(name, PAIR - 1) {
-                    list.replace(list.after(field), value);
+            Form::Packed(pairs) if length <= limits.hash_value => {
+                if let Some(place) = pairs.find(name) {
+                    pairs.replace(place, value);
                     return false;
                 }
-                if list.len() < PAIR * limits.hash_entries && list.fits(2 * length, PAIR) {
-                    list.insert_all(list.end(), &[name.into(), value.into()]);
+                if pairs.len() < limits.hash_entries && pairs.fits(2 * length) {
+                    pairs.push(name, value);
                     return true;
                 }
             }
@@ -159,7 +155,7 @@ impl Hash {
             }
             Form::Table(dict) => return set_in_table(dict, name, value),
             Form::Timed(timed) => return set_in_timed(timed, name, value, expiry, now),
-            Form::Pairs(_) | Form::Triples(_) => {}
+            Form::Packed(_) | Form::Triples(_) => {}
         }
         self.convert_to_table();
         self.set(name, value, expiry, now, limits)
@@ -167,7 +163,7 @@ impl Hash {
 
     /// Takes the form that suits so many new fields.
     pub fn expect(&mut self, fields: usize, limits: &EncodingLimits) {
-        let is_packed = matches!(self.0, Form::Pairs(_) | Form::Triples(_));
+        let is_packed = matches!(self.0, Form::Packed(_) | Form::Triples(_));
         if is_packed && fields > limits.hash_entries {
             self.convert_to_table();
         }
@@ -180,7 +176,7 @@ impl Hash {
 
     fn remove_if_present(&mut self, name: &[u8], now: Millis) -> Option<()> {
         match &mut self.0 {
-            Form::Pairs(list) => list.remove_all(list.find(name, PAIR - 1)?, PAIR),
+            Form::Packed(pairs) => pairs.remove(pairs.find(name)?),
             Form::Triples(list) => {
                 let place = list.find(name).filter(|place| !is_overdue(place.expiry, now))?;
                 list.remove(place);
@@ -206,7 +202,7 @@ impl Hash {
             self.allow_expiries();
         }
         match &mut self.0 {
-            Form::Pairs(_) | Form::Table(_) => {}
+            Form::Packed(_) | Form::Table(_) => {}
             Form::Triples(list) => {
                 if let Some(place) = list.find(name) {
                     list.set_expiry(place, expiry);
@@ -223,7 +219,7 @@ impl Hash {
     /// Removes up to `budget` overdue fields, earliest first, after showing their names.
     pub fn remove_overdue(&mut self, now: Millis, budget: usize, mut gone: impl FnMut(&[u8])) {
         match &mut self.0 {
-            Form::Pairs(_) | Form::Table(_) => {}
+            Form::Packed(_) | Form::Table(_) => {}
             Form::Triples(list) => {
                 let mut digits = itoa::Buffer::new();
                 let overdue = list.iter().take(budget);
@@ -240,11 +236,8 @@ impl Hash {
     /// Shows all fields with their values.
     pub fn visit<'h>(&'h self, now: Millis, mut show: impl FnMut(Item<'h>, Item<'h>)) {
         match &self.0 {
-            Form::Pairs(list) => {
-                let mut items = list.iter();
-                while let (Some(name), Some(value)) = (items.next(), items.next()) {
-                    show(name, value);
-                }
+            Form::Packed(pairs) => {
+                pairs.iter().for_each(|(name, value)| show(Item::Text(name), Item::Text(value)));
             }
             Form::Triples(list) => list
                 .iter()
@@ -298,10 +291,9 @@ impl Hash {
     /// A field, overdue or not, with value and expiry. There must be one.
     fn draw(&self, prng: &mut Prng) -> (Item<'_>, Item<'_>, Option<Millis>) {
         match &self.0 {
-            Form::Pairs(list) => {
-                let index = below(prng, list.len() / PAIR) * PAIR;
-                let name = list.seek(index as i64).expect("below the length");
-                (list.at(name), list.at(list.after(name)), None)
+            Form::Packed(pairs) => {
+                let place = pairs.nth(below(prng, pairs.len())).expect("below the length");
+                (Item::Text(pairs.name(place)), Item::Text(pairs.value(place)), None)
             }
             Form::Triples(list) => list.get(below(prng, list.len())).expect("below the length"),
             Form::Table(_) | Form::Timed(_) => {
@@ -342,7 +334,7 @@ impl Hash {
     /// The dictionary and the bytes that come with it, if the form has one.
     fn dict(&self) -> (Option<&Dict<Field>>, usize) {
         match &self.0 {
-            Form::Pairs(_) | Form::Triples(_) => (None, 0),
+            Form::Packed(_) | Form::Triples(_) => (None, 0),
             Form::Table(dict) => (Some(dict), 0),
             Form::Timed(timed) => (Some(timed.fields()), timed.memory()),
         }
@@ -351,7 +343,7 @@ impl Hash {
     /// Takes a form whose fields may expire.
     fn allow_expiries(&mut self) {
         match &mut self.0 {
-            Form::Pairs(list) => self.0 = Form::Triples(Triples::from_pairs(list)),
+            Form::Packed(pairs) => self.0 = Form::Triples(pairs.iter().collect()),
             Form::Table(dict) => {
                 self.0 = Form::Timed(Box::new(Timed::from_dict(std::mem::take(dict))));
             }
@@ -386,7 +378,7 @@ impl Typed for Hash {
 
     #[inline]
     fn new() -> Hash {
-        Hash(Form::Pairs(Listpack::new()))
+        Hash(Form::Packed(Pairs::new()))
     }
 
     #[inline]
@@ -396,7 +388,7 @@ impl Typed for Hash {
 
     fn encoding(&self) -> &'static str {
         match &self.0 {
-            Form::Pairs(_) => "listpack",
+            Form::Packed(_) => "listpack",
             Form::Triples(_) => "listpackex",
             Form::Table(_) | Form::Timed(_) => "hashtable",
         }
@@ -404,7 +396,7 @@ impl Typed for Hash {
 
     fn memory(&self, samples: usize) -> usize {
         let (dict, extra) = match &self.0 {
-            Form::Pairs(list) => return list.memory(),
+            Form::Packed(pairs) => return pairs.memory(),
             Form::Triples(list) => return list.memory(),
             Form::Table(_) | Form::Timed(_) => self.dict(),
         };
@@ -417,7 +409,7 @@ impl Typed for Hash {
 
     fn copy(&self) -> Hash {
         Hash(match &self.0 {
-            Form::Pairs(list) => Form::Pairs(list.clone()),
+            Form::Packed(pairs) => Form::Packed(pairs.clone()),
             Form::Triples(list) => Form::Triples(list.clone()),
             Form::Table(dict) => {
                 let mut copy = Dict::new();
@@ -436,7 +428,7 @@ impl Typed for Hash {
 
     fn free_some(&mut self, budget: usize) -> bool {
         match &mut self.0 {
-            Form::Pairs(_) | Form::Triples(_) => true,
+            Form::Packed(_) | Form::Triples(_) => true,
             Form::Table(dict) => dict.free_some(budget),
             Form::Timed(timed) => timed.free_some(budget),
         }
@@ -445,7 +437,7 @@ impl Typed for Hash {
     #[inline]
     fn next_due(&self) -> Option<Millis> {
         match &self.0 {
-            Form::Pairs(_) | Form::Table(_) => None,
+            Form::Packed(_) | Form::Table(_) => None,
             Form::Triples(list) => list.next_due(),
             Form::Timed(timed) => timed.next_due(),
         }

@@ -28,16 +28,6 @@ pub(super) struct Place {
 }
 
 impl Triples {
-    /// The pairs of a listpack, none of which expires.
-    pub fn from_pairs(pairs: &Listpack) -> Triples {
-        let mut items = pairs.iter();
-        let mut list = Listpack::new();
-        while let (Some(name), Some(value)) = (items.next(), items.next()) {
-            list.insert_all(list.end(), &[name, value, Item::Int(NEVER)]);
-        }
-        Triples(list)
-    }
-
     pub fn len(&self) -> usize {
         self.0.len() / WIDTH
     }
@@ -137,5 +127,14 @@ fn time_of(item: Item<'_>) -> Option<Millis> {
         Item::Int(NEVER) => None,
         Item::Int(time) => Some(time),
         Item::Text(_) => None,
+    }
+}
+
+impl<'a> FromIterator<(&'a [u8], &'a [u8])> for Triples {
+    /// Names with their values, none of which expires.
+    fn from_iter<I: IntoIterator<Item = (&'a [u8], &'a [u8])>>(pairs: I) -> Triples {
+        let mut triples = Triples(Listpack::new());
+        pairs.into_iter().for_each(|(name, value)| triples.push(name.into(), value.into()));
+        triples
     }
 }
