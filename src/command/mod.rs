@@ -6,6 +6,7 @@
 pub mod bitmap;
 pub mod generic;
 pub mod geo;
+pub mod hash;
 pub mod hyperloglog;
 mod item;
 pub mod list;

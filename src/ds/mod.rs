@@ -3,11 +3,13 @@
 pub mod bits;
 pub mod btree;
 pub mod dict;
+pub mod field;
 pub mod geohash;
 pub mod hyperloglog;
 pub mod intset;
 pub mod listpack;
 pub mod member;
+pub mod pairs;
 pub mod quicklist;
 pub mod ranked;
 pub mod table;

@@ -11,6 +11,7 @@
 mod bitmaps;
 mod compare;
 mod grammar;
+mod hashes;
 mod minimise;
 mod sorted_sets;
 mod streams;
@@ -128,6 +129,7 @@ fn final_state(server: &Server) -> Vec<(Command, Received)> {
             ask(vec![b"OBJECT", b"ENCODING", key]);
             match ask(vec![b"TYPE", key]).text().as_str() {
                 "string" => ask(vec![b"GET", key]),
+                "hash" => ask(vec![b"HGETALL", key]),
                 "set" => ask(vec![b"SMEMBERS", key]),
                 "zset" => ask(vec![b"ZRANGE", key, b"0", b"-1", b"WITHSCORES"]),
                 "list" => ask(vec![b"LRANGE", key, b"0", b"-1"]),
@@ -253,8 +255,8 @@ fn rows_for(subject: &Server) -> Vec<&'static Row> {
             .is_some_and(|row| *row != Reply::Nil)
     };
     let mut rows: Vec<&Row> = ROWS.iter().chain(bitmaps::ROWS).collect();
-    let others = OTHER_TYPES.iter().chain(SETS).chain(sorted_sets::ROWS).chain(streams::ROWS);
-    let others: Vec<&Row> = others.filter(supported).collect();
+    let types = [OTHER_TYPES, SETS, hashes::ROWS, sorted_sets::ROWS, streams::ROWS];
+    let others: Vec<&Row> = types.into_iter().flatten().filter(supported).collect();
     println!("{} rows on other types are supported", others.len());
     rows.extend(others);
     if let Ok(prefix) = std::env::var("ONLY") {

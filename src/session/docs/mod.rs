@@ -13,6 +13,7 @@ mod cluster;
 mod connection;
 mod generic;
 mod geo;
+mod hash;
 mod hyperloglog;
 mod list;
 mod server;
@@ -33,6 +34,7 @@ pub const FAMILIES: &[&[Docs]] = &[
     bitmap::DOCS,
     hyperloglog::DOCS,
     generic::DOCS,
+    hash::DOCS,
     connection::DOCS,
     server::DOCS,
     cluster::DOCS,
