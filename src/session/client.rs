@@ -126,6 +126,7 @@ impl Client {
             commands: Cell::new(profile.commands),
             soft_limit_since: Cell::new(0),
             close_after_reply: Cell::new(false),
+            fieldsets: RefCell::default(),
         }
     }
 

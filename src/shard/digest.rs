@@ -78,7 +78,10 @@ fn mix_object(digest: &mut Digest, object: ObjectRef<'_>) {
             }
         }
         ObjectRef::Hash(hash) => {
-            hash.iter().for_each(|(field, value)| xor(digest, &pair(field, value)));
+            let mut other = itoa::Buffer::new();
+            hash.visit(i64::MIN, |field, value| {
+                xor(digest, &pair(field.bytes(&mut digits), value.bytes(&mut other)));
+            });
         }
         ObjectRef::Stream(stream) => mix_stream(digest, stream),
     }

@@ -188,7 +188,12 @@ impl Texts {
             (Some(ValueRef::Int(number)), None) => Some(digits.format(number).as_bytes()),
             (Some(ValueRef::Raw(text)), None) => Some(text),
             (Some(ValueRef::Big(text)), None) => Some(text),
-            (Some(ValueRef::Object(ObjectRef::Hash(hash))), Some(field)) => hash.get(field),
+            (Some(ValueRef::Object(ObjectRef::Hash(hash))), Some(field)) => {
+                match hash.get(field, db.now()) {
+                    Some(value) => Some(value.bytes(&mut digits)),
+                    None => None,
+                }
+            }
             _ => None,
         });
     }

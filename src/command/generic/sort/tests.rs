@@ -9,7 +9,7 @@ use crate::ds::quicklist::End;
 use crate::resp::args::Key;
 use crate::store::change::Event;
 use crate::store::db::Db;
-use crate::store::hash::Hash;
+use crate::store::hash::{FieldExpiry, Hash};
 use crate::store::list::List;
 use crate::store::set::Set;
 use crate::testing::{Fixture, with_args};
@@ -55,7 +55,7 @@ fn replies_are_those_of_redis() {
     fill(&mut fixture.db, "l", &["3", "1", "2", "10"]);
     fixture.run(&["MSET", "w_1", "5", "w_2", "-1", "w_3", "2", "text", "x"]);
     let mut hash = fixture.db.edit_or_create::<Hash>(Key::new(b"h1")).expect("a hash");
-    hash.insert(b"f", b"9", &Default::default());
+    hash.set(b"f", b"9", FieldExpiry::Never, 0, &Default::default());
     hash.changed(ADD);
     drop(hash);
     for (command, expected) in [

@@ -74,7 +74,9 @@ fn collection_length(object: ObjectRef<'_>) -> usize {
             set.iter().map(|(member, _)| item(member) + size_of::<f64>()).sum()
         }
         ObjectRef::Hash(hash) => {
-            hash.iter().map(|(field, value)| text_length(field) + text_length(value)).sum()
+            let mut sum = 0;
+            hash.visit(i64::MIN, |field, value| sum += item(field) + item(value));
+            sum
         }
         ObjectRef::Stream(_) => object.memory(0),
     };
