@@ -68,6 +68,12 @@ impl Hash {
         }
     }
 
+    /// Whether there is no field, overdue or not.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Number of fields that are not overdue. Takes time in proportion to the number of those that
     /// are.
     pub fn live_len(&self, now: Millis) -> usize {
@@ -274,7 +280,7 @@ impl Hash {
 
     /// A field with its value, each as likely as any other; `None` if there is none.
     pub fn random(&self, now: Millis, prng: &mut Prng) -> Option<(Item<'_>, Item<'_>)> {
-        if Hash::len(self) == 0 {
+        if self.is_empty() {
             return None;
         }
         for _ in 0..DRAWS_MAX {
@@ -383,7 +389,7 @@ impl Typed for Hash {
 
     #[inline]
     fn is_empty(&self) -> bool {
-        self.len() == 0
+        Hash::is_empty(self)
     }
 
     fn encoding(&self) -> &'static str {

@@ -27,22 +27,22 @@ const DELETED_AT_ONCE: i64 = 2;
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Condition {
     /// NX: there is none.
-    IfNone,
+    Absent,
     /// XX: there is one.
-    IfAny,
+    Present,
     /// GT: it is later.
-    IfLater,
+    Later,
     /// LT: it is earlier. No expiry is later than all.
-    IfEarlier,
+    Earlier,
 }
 
 impl Condition {
     fn named(word: &[u8]) -> Option<Condition> {
         let names = [
-            ("NX", Condition::IfNone),
-            ("XX", Condition::IfAny),
-            ("GT", Condition::IfLater),
-            ("LT", Condition::IfEarlier),
+            ("NX", Condition::Absent),
+            ("XX", Condition::Present),
+            ("GT", Condition::Later),
+            ("LT", Condition::Earlier),
         ];
         let found = names.iter().find(|(name, _)| word.eq_ignore_ascii_case(name.as_bytes()));
         found.map(|(_, condition)| *condition)
@@ -50,10 +50,10 @@ impl Condition {
 
     fn allows(self, old: Option<Millis>, new: Millis) -> bool {
         match (self, old) {
-            (Condition::IfNone, old) => old.is_none(),
-            (Condition::IfAny, old) => old.is_some(),
-            (Condition::IfLater, old) => old.is_some_and(|old| new > old),
-            (Condition::IfEarlier, old) => old.is_none_or(|old| new < old),
+            (Condition::Absent, old) => old.is_none(),
+            (Condition::Present, old) => old.is_some(),
+            (Condition::Later, old) => old.is_some_and(|old| new > old),
+            (Condition::Earlier, old) => old.is_none_or(|old| new < old),
         }
     }
 }
