@@ -1,11 +1,12 @@
 # Thin on purpose: each target is one command, and what needs more is a script in tests/.
 
 ARGS ?=
+QUICK ?=
 SEED ?=
 SEEDS ?= 50000
 T ?= 60
 
-.PHONY: help run check setup test sim fuzz conformance bench loadtest doc
+.PHONY: help run check setup test sim fuzz conformance bench micro loadtest doc
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -33,14 +34,15 @@ fuzz: ## Every fuzz target, T seconds each (T=60)
 conformance: ## Redis's own suite against this server (REDIS_SUITE=path to a Redis checkout)
 	tests/conformance.sh
 
-bench: ## Micro-benchmarks
-	@test -d benches || { echo "make bench: there are no benchmarks yet" >&2; exit 1; }
-	cargo bench --workspace $(ARGS)
+bench: ## Compare with the other servers on PATH, into docs/benchmarks.md (QUICK=1: two minutes)
+	cargo build --release --workspace --bins
+	cargo run --release -p loadtest --bin compare -- $(if $(QUICK),--quick) $(ARGS)
+
+micro: ## Micro-benchmarks (ARGS="table" runs those whose name has it)
+	cargo bench --bench micro -- $(ARGS)
 
 loadtest: ## The load generator (ARGS="...")
-	@grep -q 'fn main() {}' loadtest/src/main.rs \
-	  && { echo "make loadtest: there is no load generator yet" >&2; exit 1; } || true
-	cargo run --release -p loadtest -- $(ARGS)
+	cargo run --release -p loadtest --bin loadtest -- $(ARGS)
 
 doc: ## API documentation in target/doc
 	cargo doc --workspace --no-deps --document-private-items

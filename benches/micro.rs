@@ -1,9 +1,11 @@
 //! Micro-benchmarks of what every command passes through: parser, slot and hash, table, reply
-//! encoder, and a queue like the mesh's.
+//! encoder, mesh between cores, and locks.
 //!
 //! Each figure is the cost of a batch of [`BATCH`] operations, because a single one is shorter than
 //! reading a clock. The table's keys do not fit the caches when there are a million of them; that
 //! is the case to look at.
+
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
@@ -13,6 +15,9 @@ use shoal::ds::table::{Record, Table};
 use shoal::resp::out::{Out, Protocol};
 use shoal::resp::parse::{Limits, Parsed, Parser};
 use shoal::resp::skip::reply_len;
+use shoal::runtime::mesh::{MeshEnd, mesh};
+use shoal::shard::locks::{Claim, Locks, Mode, Scheduled, TransactionId};
+use shoal::shard::message::{CoreId, Message};
 use shoal::store::entry::{Entry, Value};
 
 /// The server's own allocator, as the table's figures include its work.
@@ -187,18 +192,117 @@ fn skip_replies(bencher: Bencher) {
     });
 }
 
-/// A message of the mesh's size through a queue of its kind, both ends on one core.
+/// Messages of a batch through the mesh and out again, both ends on one core: without the cost of
+/// moving a cache line.
 #[divan::bench]
-fn queue_on_one_core(bencher: Bencher) {
-    let (mut producer, mut consumer) = rtrb::RingBuffer::<[u64; 4]>::new(BATCH);
+fn mesh_on_one_core(bencher: Bencher) {
+    let (mut ends, _beacons) = mesh(2);
+    let mut outbox = Vec::with_capacity(BATCH);
     bencher.counter(ItemsCount::new(BATCH)).bench_local(|| {
-        for number in 0..BATCH as u64 {
-            assert!(producer.push(black_box([number; 4])).is_ok());
-        }
-        let mut sum = 0;
-        while let Ok(message) = consumer.pop() {
-            sum += message[0];
-        }
-        sum
+        outbox.extend((0..BATCH as u64).map(release));
+        ends[0].publish(CoreId(1), black_box(&mut outbox));
+        let mut clocks = 0;
+        assert_eq!(ends[1].drain(BATCH, |_, message| clocks += clock_of(&message)), BATCH);
+        clocks
     });
+}
+
+/// A batch to another core and back, where that core does nothing else: what a hop costs at least.
+/// Small batches are dominated by the way, large ones by the messages.
+#[divan::bench(args = [1, 16, 128])]
+#[expect(clippy::disallowed_methods, reason = "the other core is a thread")]
+fn mesh_round_trip(bencher: Bencher, batch: usize) {
+    let (mut ends, _beacons) = mesh(2);
+    let (mut far, mut near) = (ends.pop().expect("two ends"), ends.pop().expect("two ends"));
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| echo(&mut far, &is_over));
+        let mut outbox = Vec::with_capacity(batch);
+        bencher.counter(ItemsCount::new(batch)).bench_local(|| {
+            outbox.extend((0..batch as u64).map(release));
+            near.publish(CoreId(1), &mut outbox);
+            let mut count = 0;
+            while count < batch {
+                count += near.drain(batch, |_, message| {
+                    black_box(clock_of(&message));
+                });
+                std::hint::spin_loop();
+            }
+        });
+        is_over.store(true, Ordering::Relaxed);
+    });
+}
+
+/// Sends back whatever comes.
+fn echo(end: &mut MeshEnd, is_over: &AtomicBool) {
+    let mut outbox = Vec::new();
+    while !is_over.load(Ordering::Relaxed) {
+        end.drain(BATCH, |_, message| outbox.push(message));
+        if !outbox.is_empty() {
+            end.publish(CoreId(0), &mut outbox);
+        }
+        std::hint::spin_loop();
+    }
+}
+
+fn release(clock: u64) -> Message {
+    Message::Release(TransactionId { clock, core: CoreId(0) })
+}
+
+fn clock_of(message: &Message) -> u64 {
+    match message {
+        Message::Release(id) => id.clock,
+        _ => 0,
+    }
+}
+
+/// Claims this many keys and lets them go, on a shard where nobody else claims anything.
+#[divan::bench(args = [1, 10, 100])]
+fn locks_claim_and_release(bencher: Bencher, keys: usize) {
+    let mut locks: Locks<u64> = Locks::new(CoreId(0));
+    let hashes: Vec<u64> = (0..BATCH * keys).map(|number| key_hash(&key(number))).collect();
+    bencher.counter(ItemsCount::new(BATCH)).bench_local(|| {
+        for wanted in hashes.chunks_exact(keys) {
+            let id = locks.next_id();
+            let scheduled = locks.schedule(id, exclusive(wanted), 0);
+            assert!(matches!(scheduled, Scheduled::Granted(_)));
+            locks.release(id);
+        }
+    });
+}
+
+/// A batch of transactions queues for the same two keys, and each is granted as the one before it
+/// ends.
+#[divan::bench]
+fn locks_in_a_queue(bencher: Bencher) {
+    let mut locks: Locks<u64> = Locks::new(CoreId(0));
+    let wanted = [key_hash(b"one"), key_hash(b"two")];
+    bencher.counter(ItemsCount::new(BATCH)).bench_local(|| {
+        let ids: Vec<TransactionId> = (0..BATCH).map(|_| locks.next_id()).collect();
+        for &id in &ids {
+            black_box(locks.schedule(id, exclusive(&wanted), id.clock));
+        }
+        for &id in &ids {
+            locks.release(id);
+            black_box(locks.next_granted());
+        }
+        assert!(locks.is_idle());
+    });
+}
+
+/// What every single command asks while some transaction holds other keys.
+#[divan::bench]
+fn locks_look(bencher: Bencher) {
+    let mut locks: Locks<u64> = Locks::new(CoreId(0));
+    let held: Vec<u64> = (0..16).map(|number| key_hash(&key(number))).collect();
+    let id = locks.next_id();
+    assert!(matches!(locks.schedule(id, exclusive(&held), 0), Scheduled::Granted(_)));
+    let others: Vec<u64> = (0..BATCH).map(|number| key_hash(&key(1000 + number))).collect();
+    bencher.counter(ItemsCount::new(BATCH)).bench_local(|| {
+        assert!(!others.iter().any(|hash| locks.is_held(black_box(*hash), Mode::Exclusive)));
+    });
+}
+
+fn exclusive(hashes: &[u64]) -> Claim {
+    Claim::keys(hashes.iter().map(|hash| (*hash, Mode::Exclusive)).collect())
 }

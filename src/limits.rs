@@ -4,6 +4,8 @@
 pub const RECEIVE_BUFFER_SIZE: usize = 16 * 1024;
 /// Receive buffers per core: what all connections of a core may have received and not consumed.
 pub const RECEIVE_BUFFERS: u16 = 512;
+/// Sockets per core that are registered with its ring; later ones are named by descriptor.
+pub const DIRECT_SOCKETS: u32 = 16 * 1024;
 /// Unconsumed input of one connection above which the driver stops receiving from it.
 pub const INPUT_PAUSE: usize = 4 * RECEIVE_BUFFER_SIZE;
 /// Receive buffers one connection may hold on to; what comes on top is copied.
@@ -22,6 +24,8 @@ pub const UNSENT_REPORT: usize = 64 * 1024;
 pub const BIG_RECEIVE_STEP: usize = 256 * 1024;
 /// Capacity above which an emptied buffer is freed instead of kept for the next use.
 pub const KEPT_BUFFER_MAX: usize = 64 * 1024;
+/// Keys that the commands of one connection claim together, unless a single command has more.
+pub const WAVE_KEYS: usize = 512;
 /// Messages from one core to another that are published and not yet taken.
 pub const MESH_QUEUE: usize = 1024;
 /// Cores of one process: SCAN's cursor has ten bits for them.

@@ -25,3 +25,14 @@ if ! .venv/bin/python -c 'import redis, pytest' 2>/dev/null; then
   python3 -m venv .venv
   .venv/bin/python -m pip install --quiet --disable-pip-version-check -r tests/clients/requirements.txt
 fi
+
+# ioredis needs node, which is not installed for its sake.
+if [ ! -d .node/node_modules/ioredis ]; then
+  if command -v npm >/dev/null && mkdir -p .node \
+    && cp tests/clients/ioredis/package.json .node/ \
+    && npm install --silent --no-audit --no-fund --prefix .node; then
+    :
+  else
+    echo "Without node and npm the tests with ioredis are skipped." >&2
+  fi
+fi

@@ -54,6 +54,11 @@ pub struct Greeting {
 }
 
 impl Greeting {
+    /// Nothing; only the timeout matters.
+    pub fn silent(timeout: Duration) -> Greeting {
+        Greeting { commands: Vec::new(), timeout }
+    }
+
     /// Reads the options that concern it.
     pub fn new(options: &Options) -> Greeting {
         let words = |words: &[&str]| words.iter().map(|word| word.to_string()).collect();

@@ -1,34 +1,8 @@
-//! `loadtest`: loads a server that speaks Redis's protocol, measures latency and throughput, and
-//! can check every reply.
-//!
-//! In reading order: `options` (what was asked), `run` (a whole run), `worker` (a thread's event
-//! loop), `workload` (makes requests, from `mix`, `keys`, `sizes` and `encode`), `connection` and
-//! `reply` (takes answers), `measure` (counts), `report` (shows). Beside them `pace` (when requests
-//! of an open loop are due), `model` (what replies must be), `cluster` (who owns which slot),
-//! `connect` and `decode` (greetings).
+//! The `loadtest` program: one run, shown as a table and in the files that were asked for.
 //!
 //! Invariant: exit status 0 means that every request was answered, and not with an error unless
 //! errors were to be tolerated; anything else is one sentence on stderr and status 1 (2 for an
 //! unreadable command line).
-
-mod cluster;
-mod connect;
-mod connection;
-mod decode;
-mod encode;
-mod failure;
-mod keys;
-mod measure;
-mod mix;
-mod model;
-mod options;
-mod pace;
-mod reply;
-mod report;
-mod run;
-mod sizes;
-mod worker;
-mod workload;
 
 use std::io::Write;
 use std::path::Path;
@@ -36,13 +10,13 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::failure::Failure;
-use crate::options::Options;
-use crate::report::{Report, csv, json, plot, table};
+use loadtest::failure::Failure;
+use loadtest::options::Options;
+use loadtest::report::{Report, csv, json, plot, table};
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    match run::run(&options).and_then(|report| publish(&report, &options)) {
+    match loadtest::run::run(&options).and_then(|report| publish(&report, &options)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("loadtest: {failure}");

@@ -1,8 +1,8 @@
 //! Which commands a run sends, and how often each.
 //!
 //! Invariant: a [`Mix`] has at least one command, and every weight is above 0. Commands on
-//! different types use different keys (`key:`, `counter:`, `list:`, `set:`, `hash:`, `zset:`), so
-//! that any mix runs without type errors.
+//! different types use different keys (`key:`, `counter:`, `list:`, `set:`, `hash:`, `zset:`,
+//! `stream:`), so that any mix runs without type errors.
 
 use std::str::FromStr;
 
@@ -24,7 +24,9 @@ pub enum Operation {
     Lrange,
     Sadd,
     Hset,
+    Hget,
     Zadd,
+    Xadd,
     Ping,
     /// A command typed by the user: all that is known is that it must not fail.
     Custom,
@@ -79,8 +81,16 @@ const NAMED: &[Named] = &[
     named("hset", Operation::Hset, "hash:", |key, _| {
         vec![Argument::fixed("HSET"), key, Argument::element("field:"), Argument::Value]
     }),
+    named("hget", Operation::Hget, "hash:", |key, _| {
+        vec![Argument::fixed("HGET"), key, Argument::element("field:")]
+    }),
+    // The score is drawn apart from the member, so that members move.
     named("zadd", Operation::Zadd, "zset:", |key, _| {
-        vec![Argument::fixed("ZADD"), key, Argument::fixed("1"), Argument::element("element:")]
+        vec![Argument::fixed("ZADD"), key, Argument::element(""), Argument::element("element:")]
+    }),
+    named("xadd", Operation::Xadd, "stream:", |key, _| {
+        let id = Argument::fixed("*");
+        vec![Argument::fixed("XADD"), key, id, Argument::fixed("field"), Argument::Value]
     }),
     named("ping", Operation::Ping, "", |_, _| vec![Argument::fixed("PING")]),
 ];

@@ -36,7 +36,9 @@ pub struct Model {
     strings: HashMap<u64, ValueRef>,
     counters: HashMap<u64, i64>,
     lists: HashMap<u64, VecDeque<ValueRef>>,
-    /// Members of sets, fields of hashes, members of sorted sets.
+    /// Fields of hashes, by the numbers of key and field.
+    fields: HashMap<(u64, u64), ValueRef>,
+    /// Members of sets and of sorted sets.
     members: HashSet<(Operation, u64, u64)>,
     /// Keys with a request that was redirected: what they hold is no longer known.
     unknown: HashSet<u64>,
@@ -73,9 +75,12 @@ impl Model {
 
     fn apply(&mut self, operation: Operation, drawn: &Drawn, range_last: u64) -> Expected {
         let key = drawn.keys.first().copied().unwrap_or_default();
+        // Of ZADD's two the first is the score.
+        let element = drawn.elements.last().copied().unwrap_or_default();
         match operation {
             Operation::Ping => Expected::Text("PONG"),
-            Operation::Custom => Expected::AnythingButAnError,
+            // The server chooses the id that XADD returns.
+            Operation::Custom | Operation::Xadd => Expected::AnythingButAnError,
             Operation::Get => Expected::Value(self.strings.get(&key).copied()),
             Operation::Mget => {
                 let value = |key| self.strings.get(key).copied();
@@ -106,9 +111,14 @@ impl Model {
                 let items = list.into_iter().flatten().take(range_last as usize + 1);
                 Expected::Values(items.copied().map(Some).collect())
             }
-            Operation::Sadd | Operation::Hset | Operation::Zadd => {
-                let member = drawn.elements.first().copied().unwrap_or_default();
-                Expected::Integer(self.members.insert((operation, key, member)).into())
+            Operation::Hset => {
+                let value = drawn.values.first().copied();
+                let old = value.and_then(|value| self.fields.insert((key, element), value));
+                Expected::Integer(old.is_none().into())
+            }
+            Operation::Hget => Expected::Value(self.fields.get(&(key, element)).copied()),
+            Operation::Sadd | Operation::Zadd => {
+                Expected::Integer(self.members.insert((operation, key, element)).into())
             }
         }
     }
@@ -248,7 +258,11 @@ mod tests {
             (Operation::Rpop, &[], &first),
             (Operation::Sadd, &[], ":1\r\n"),
             (Operation::Sadd, &[], ":0\r\n"),
+            (Operation::Hget, &[], "$-1\r\n"),
             (Operation::Hset, &[0], ":1\r\n"),
+            (Operation::Hget, &[], &first),
+            (Operation::Hset, &[1], ":0\r\n"),
+            (Operation::Xadd, &[0], "$3\r\n1-1\r\n"),
             (Operation::Ping, &[], "+PONG\r\n"),
             (Operation::Custom, &[], "*0\r\n"),
         ] {

@@ -89,6 +89,10 @@ pub struct Options {
     #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = seconds,
           help_heading = "Load")]
     pub warmup: Duration,
+    /// Name each key once, in order, instead of drawing keys, and stop after the last
+    #[arg(long, conflicts_with_all = ["requests", "duration", "rate", "warmup"],
+          help_heading = "Load")]
+    pub walk: bool,
     /// SET every key once before the run
     #[arg(long, help_heading = "Load")]
     pub preload: bool,
@@ -104,7 +108,7 @@ pub struct Options {
     pub seed: u64,
 
     /// Commands and their weights, as in get=90,set=10: get set mget mset del incr lpush rpop
-    /// lrange sadd hset zadd ping [default: get]
+    /// lrange sadd hset hget zadd xadd ping [default: get]
     #[arg(long, value_name = "NAME=WEIGHT", value_delimiter = ',', help_heading = "Commands")]
     pub mix: Vec<Weighted>,
     /// A command of your own, as in '5=SET key:__key__ __data__'; __key__, __element__ and
@@ -261,7 +265,7 @@ impl Options {
 impl Plan {
     /// Returns whether replies to `operation` that are null are keys that were missing.
     pub fn is_lookup(operation: Operation) -> bool {
-        matches!(operation, Operation::Get | Operation::Rpop)
+        matches!(operation, Operation::Get | Operation::Rpop | Operation::Hget)
     }
 }
 

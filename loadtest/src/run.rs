@@ -161,9 +161,9 @@ fn measure(
     let interval_ns =
         if options.requests.is_some() { INTERVAL } else { interval }.as_nanos() as u64;
     let begin_ns = clock.now_ns() + options.warmup.as_nanos() as u64;
-    let end_ns = match options.requests {
-        Some(_) => u64::MAX,
-        None => begin_ns + options.duration.as_nanos() as u64,
+    let end_ns = match options.requests.is_some() || options.walk {
+        true => u64::MAX,
+        false => begin_ns + options.duration.as_nanos() as u64,
     };
     let threads = workers.len() as u64;
     let mut collector = Collector::new(plan, workers.len(), interval_ns, !options.quiet);
@@ -175,7 +175,7 @@ fn measure(
             let cpus = options.cpus.iter().cycle();
             let stage = Stage {
                 mix: &plan.mix,
-                order: Order::Drawn,
+                order: if options.walk { Order::Walk } else { Order::Drawn },
                 requests: options.requests.map_or(u64::MAX, share),
                 begin_ns,
                 end_ns,

@@ -83,7 +83,8 @@ impl Drop for Redis {
     }
 }
 
-const EVERY_COMMAND: &str = "get,set,mget,mset,del,incr,lpush,rpop,lrange,sadd,hset,zadd,ping";
+const EVERY_COMMAND: &str =
+    "get,set,mget,mset,del,incr,lpush,rpop,lrange,sadd,hset,hget,zadd,xadd,ping";
 
 #[test]
 fn a_closed_loop_sends_exactly_what_was_asked() {
@@ -106,6 +107,17 @@ fn a_closed_loop_sends_exactly_what_was_asked() {
     assert_eq!(std::fs::read_to_string(csv).unwrap().lines().count(), 4);
     assert!(redis.directory.join("latency.svg").exists());
     assert!(redis.directory.join("throughput.svg").exists());
+}
+
+#[test]
+fn a_walk_names_every_key_once() {
+    let Some(redis) = Redis::start("") else { return };
+    let port = redis.port;
+    let text =
+        succeed(&format!("-p {port} --walk -r 12345 -c 7 -P 9 --threads 2 --mix set --ttl 500 -q"));
+    assert!(text.contains("12345 requests in"), "{text}");
+    let text = succeed(&format!("-p {port} --walk -r 12345 --mix get -P 50 -q"));
+    assert!(text.contains("12345 requests in") && !text.contains("found no key"), "{text}");
 }
 
 #[test]

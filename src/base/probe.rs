@@ -21,7 +21,8 @@ pub enum Mutation {
     RetryForgetsShard,
     /// The work is sent before every shard has granted.
     WorkBeforeGrants,
-    /// A refused coordinator takes a new id each time, larger by one and no more.
+    /// Every transaction claims on all its shards at once, and if refused takes a new id each time,
+    /// larger by one and no more.
     RetryStepsByOne,
     /// Claims on the whole shard and claims on keys do not see each other.
     WholeShardIgnored,
@@ -29,8 +30,18 @@ pub enum Mutation {
     GrantLost,
     /// The answer to a question that was given up is taken for that to a later one.
     LateAnswer,
+    /// The last shard runs its part of a transaction without a look at its claims.
+    ConclusionUnclaimed,
+    /// The first core of a joint transaction drops its claim when it sends it on.
+    FirstClaimDropped,
+    /// The first core runs its part though the last has refused.
+    RefusalIgnored,
     /// A wave's replies are written twice.
     ReplyDoubled,
+    /// A connection that moves loses what it received meanwhile.
+    HandoverForgetsInput,
+    /// A connection that moves loses what it had not sent.
+    HandoverForgetsOutput,
     /// The mesh: messages of one batch arrive in another order.
     BatchReordered,
     /// The mesh: a message does not arrive.
@@ -46,13 +57,38 @@ pub const fn mutated(_: Mutation) -> bool {
     false
 }
 
+/// True if connections are to move as soon as a command went elsewhere.
+#[cfg(not(test))]
+#[inline(always)]
+pub const fn restless() -> bool {
+    false
+}
+
 /// A command takes effect now; its words are the client's.
 #[cfg(not(test))]
 #[inline(always)]
 pub fn took_effect<'a>(_: impl Iterator<Item = &'a [u8]>) {}
 
+/// The words of commands that take effect together, at a moment still to come.
+#[cfg(not(test))]
+#[derive(Debug, Default)]
+pub struct Witness {}
+
+#[cfg(not(test))]
+impl Witness {
+    /// One more command.
+    #[inline(always)]
+    pub fn note<'a>(&mut self, _: impl Iterator<Item = &'a [u8]>) {}
+
+    /// The moment is now.
+    #[inline(always)]
+    pub fn took_effect(&self) {}
+}
+
 #[cfg(test)]
-pub use in_tests::{Effect, mutated, set_mutation, take_effects, took_effect};
+pub use in_tests::{
+    Effect, Witness, mutated, restless, set_mutation, set_restless, take_effects, took_effect,
+};
 
 #[cfg(test)]
 mod in_tests {
@@ -65,6 +101,7 @@ mod in_tests {
 
     thread_local! {
         static MUTATION: Cell<Option<Mutation>> = const { Cell::new(None) };
+        static RESTLESS: Cell<bool> = const { Cell::new(false) };
         static EFFECTS: RefCell<Vec<Effect>> = const { RefCell::new(Vec::new()) };
     }
 
@@ -78,9 +115,35 @@ mod in_tests {
         MUTATION.get() == Some(mutation)
     }
 
+    /// Makes connections on this thread move as soon as a command went elsewhere, or not.
+    pub fn set_restless(restless: bool) {
+        RESTLESS.set(restless);
+    }
+
+    /// True if connections are to move as soon as a command went elsewhere.
+    pub fn restless() -> bool {
+        RESTLESS.get()
+    }
+
     /// A command takes effect now; its words are the client's.
     pub fn took_effect<'a>(words: impl Iterator<Item = &'a [u8]>) {
         EFFECTS.with_borrow_mut(|effects| effects.push(words.map(<[u8]>::to_vec).collect()));
+    }
+
+    /// The words of commands that take effect together, at a moment still to come.
+    #[derive(Debug, Default)]
+    pub struct Witness(Vec<Effect>);
+
+    impl Witness {
+        /// One more command.
+        pub fn note<'a>(&mut self, words: impl Iterator<Item = &'a [u8]>) {
+            self.0.push(words.map(<[u8]>::to_vec).collect());
+        }
+
+        /// The moment is now.
+        pub fn took_effect(&self) {
+            EFFECTS.with_borrow_mut(|effects| effects.extend_from_slice(&self.0));
+        }
     }
 
     /// What took effect on this thread since the last call, in order.

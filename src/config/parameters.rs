@@ -332,6 +332,8 @@ pub const PARAMETERS: &[Parameter] = &[
     integer("min-replicas-to-write", 0, INT_MAX, "0", REPLICATION)
         .alias("min-slaves-to-write")
         .doc("Replicas needed for a write to be accepted."),
+    switch("move-connections", "yes", field!(move_connections))
+        .doc("Move a connection to the core that owns nearly all keys it uses."),
     switch("no-appendfsync-on-rewrite", "no", PERSISTENCE)
         .doc("Do not flush the append-only file while saving."),
     word("notify-keyspace-events", "", lists::KEYSPACE_EVENTS)

@@ -157,6 +157,8 @@ pub struct Settings {
     pub cpus: Vec<u16>,
     /// Whether each core also listens on a port of its own.
     pub core_ports: bool,
+    /// Whether a connection moves to the core that owns nearly all keys it uses.
+    pub move_connections: bool,
     /// Microseconds that an idle core polls before it sleeps.
     pub spin_us: u32,
 }

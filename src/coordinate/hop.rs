@@ -13,6 +13,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
 use crate::base::probe::{Mutation, mutated};
+use crate::shard::handover::Handover;
 use crate::shard::locks::TransactionId;
 use crate::shard::message::{CoreId, Handed, Message, Request, Response, Ticket};
 
@@ -109,6 +110,11 @@ impl Hops {
         }
     }
 
+    /// Sends on a request whose answer, with the ticket of whoever asked first, comes to this core.
+    pub fn forward(&self, to: CoreId, ticket: Ticket, request: Request) {
+        self.stage(to, Message::Request(ticket, request));
+    }
+
     /// Tells another core that a transaction needs its claim there no longer.
     pub fn release(&self, to: CoreId, id: TransactionId) {
         self.stage(to, Message::Release(id));
@@ -118,6 +124,12 @@ impl Hops {
     pub fn hand(&self, to: CoreId, handed: Box<Handed>) {
         debug_assert_ne!(to, self.me, "a value on one shard is moved there");
         self.stage(to, Message::Hand(handed));
+    }
+
+    /// Gives a connection to another core.
+    pub fn hand_over(&self, to: CoreId, connection: Box<Handover>) {
+        assert_ne!(to, self.me, "a core keeps what it has");
+        self.stage(to, Message::Handover(connection));
     }
 
     fn stage(&self, to: CoreId, message: Message) {
@@ -243,7 +255,7 @@ mod tests {
     fn ticket_of(message: &Message) -> Ticket {
         match message {
             Message::Request(ticket, _) | Message::Response(ticket, _) => *ticket,
-            Message::Release(_) | Message::Hand(_) => unreachable!("only questions here"),
+            _ => unreachable!("nothing else is sent here"),
         }
     }
 
@@ -258,10 +270,10 @@ mod tests {
             sent.extend(messages.drain(..).map(|message| ticket_of(&message)));
         });
         assert!(poll(&mut first).is_pending());
-        assert!(hops.arrived(sent[1], Response::Count(2)));
-        assert!(!hops.arrived(sent[1], Response::Count(3)), "doubled");
-        assert!(matches!(poll(&mut second), Poll::Ready(Response::Count(2))));
-        assert!(!hops.arrived(sent[1], Response::Count(4)), "late");
+        assert!(hops.arrived(sent[1], Response::Refused(2)));
+        assert!(!hops.arrived(sent[1], Response::Refused(3)), "doubled");
+        assert!(matches!(poll(&mut second), Poll::Ready(Response::Refused(2))));
+        assert!(!hops.arrived(sent[1], Response::Refused(4)), "late");
         assert!(hops.arrived(sent[0], Response::Done));
         assert!(matches!(poll(&mut first), Poll::Ready(Response::Done)));
         drop((first, second));

@@ -2,6 +2,8 @@
 //!
 //! Invariant: a coordinator never touches another core's keyspace; it asks, and folds the answers.
 
+pub mod atomic;
+pub mod fold;
 pub mod gather;
 pub mod hop;
 pub mod route;

@@ -110,6 +110,36 @@ pub fn owner(layout: Layout, key: Key<'_>) -> CoreId {
     CoreId(layout.core_of(key.slot()))
 }
 
+/// A key's place among the arguments, and whose it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Placed {
+    pub position: u32,
+    pub core: CoreId,
+    pub hash: u64,
+}
+
+/// Calls `found` for every key argument, in their order.
+pub fn for_each_placed(
+    layout: Layout,
+    command: &Command,
+    args: &Args<'_>,
+    mut found: impl FnMut(Placed),
+) {
+    for_each_key(&command.spec, args, |KeyPosition { index, .. }| {
+        let key = args.key(index);
+        found(Placed { position: index as u32, core: owner(layout, key), hash: key.hash });
+    });
+}
+
+/// How far apart the keys of a command over several cores stand: what lies between belongs to the
+/// key before it.
+pub fn key_step(command: &Command) -> u8 {
+    match command.spec.keys {
+        [Keys::Range { step, .. }] => *step,
+        _ => 1,
+    }
+}
+
 /// Decides where `command` runs.
 pub fn route(layout: Layout, me: CoreId, command: &Command, args: &Args<'_>) -> Route {
     match command.run {

@@ -6,8 +6,8 @@
 //!
 //! Invariant: nothing is kept between calls; the cursor that the client sends back says it all.
 
-use super::gather;
 use super::shards::Shards;
+use super::{fold, gather};
 use crate::base::layout::ScanCursor;
 use crate::command::generic::scan_page;
 use crate::resp::args::Args;
@@ -30,7 +30,7 @@ pub async fn run(
     loop {
         let answered = gather::exchange(shards, owner(shards, cursor), part).await;
         let replies = &answered.replies;
-        gather::refuse_error(replies)?;
+        fold::refuse_error(replies)?;
         let answer = Answer::read(replies);
         found.append_range(replies, answer.keys_at, replies.encoded().len());
         count += answer.keys;
@@ -85,11 +85,11 @@ struct Answer {
 
 impl Answer {
     fn read(replies: &Out) -> Answer {
-        let (_, cursor_at) = gather::header(replies, 0);
-        let (len, digits_at) = gather::header(replies, cursor_at);
+        let (_, cursor_at) = fold::header(replies, 0);
+        let (len, digits_at) = fold::header(replies, cursor_at);
         let digits_end = digits_at + len as usize;
         let cursor = ScanCursor::parse(&replies.encoded()[digits_at..digits_end]);
-        let (keys, keys_at) = gather::header(replies, digits_end + 2);
+        let (keys, keys_at) = fold::header(replies, digits_end + 2);
         let next = cursor.expect("a shard answers a cursor");
         Answer { next, keys: keys as usize, keys_at }
     }

@@ -11,7 +11,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::hop::{Hop, Hops};
-use super::route;
+use super::{atomic, route};
 use crate::base::layout::Layout;
 use crate::base::probe::{Mutation, mutated, took_effect};
 use crate::base::seams::Clock;
@@ -20,7 +20,7 @@ use crate::resp::args::Args;
 use crate::shard::execute;
 use crate::shard::locks::{Claim, Locks, Scheduled, TransactionId};
 use crate::shard::message::{
-    Asker, Batch, CoreId, Handed, Phase, Request, Response, Schedule, Task,
+    Asker, Batch, CoreId, Handed, Joint, Phase, Request, Response, Schedule, Task, Ticket,
 };
 use crate::store::db::Db;
 
@@ -154,6 +154,8 @@ impl Shards {
                 self.answer(asker, Response::Ran(batch));
                 self.release(id);
             }
+            Request::Join(joint) => self.lead(asker, joint),
+            Request::Conclude(joint) => self.conclude(asker, joint),
             Request::Commit(id, mut phase) => {
                 let parcels = &phase.parcels;
                 execute::commit(&mut self.db.borrow_mut(), &mut phase.batch, parcels);
@@ -179,6 +181,82 @@ impl Shards {
         let parcels = &phase.parcels;
         execute::take(&mut self.db.borrow_mut(), &mut phase.batch, parcels, gift);
         self.answer(asker, Response::Committed(phase));
+        self.release(id);
+    }
+
+    /// Takes in the answer of another core.
+    pub fn arrived(&self, ticket: Ticket, response: Response) {
+        match response {
+            Response::Concluded(joint) => self.join(ticket, joint),
+            other => {
+                self.hops.arrived(ticket, other);
+            }
+        }
+    }
+
+    /// Claims the first part of a joint transaction. Its id is the largest that this core has seen,
+    /// so it may have to wait here and is not refused.
+    fn lead(&self, asker: Asker, mut joint: Box<Joint>) {
+        joint.id = match joint.refusals {
+            0 => self.next_id(),
+            refusals => self.next_id_after(refusals),
+        };
+        let (id, claim) = (joint.id, atomic::claim(&joint.first));
+        let waiting = Waiting { asker, work: Work::Task(Task::Lead(joint)) };
+        let scheduled = self.locks.borrow_mut().schedule(id, claim, waiting);
+        match scheduled {
+            Scheduled::Granted(waiting) => self.begin(id, waiting),
+            Scheduled::Waiting => {}
+            Scheduled::Refused(..) => unreachable!("a fresh id is the largest"),
+        }
+    }
+
+    /// Runs the last part of a joint transaction. All the rest is claimed, so this is its instant,
+    /// and the claim need not outlive it.
+    fn conclude(&self, asker: Asker, joint: Box<Joint>) {
+        let id = joint.id;
+        if self.is_idle() || mutated(Mutation::ConclusionUnclaimed) {
+            self.observe(id.clock);
+            return self.run_last(asker, joint);
+        }
+        let claim = atomic::claim(&joint.last.1);
+        if self.locks.borrow_mut().is_unclaimed(id, &claim) {
+            return self.run_last(asker, joint);
+        }
+        let waiting = Waiting { asker, work: Work::Task(Task::Conclude(joint)) };
+        let scheduled = self.locks.borrow_mut().schedule(id, claim, waiting);
+        match scheduled {
+            Scheduled::Granted(waiting) => self.begin(id, waiting),
+            Scheduled::Waiting => {}
+            Scheduled::Refused(clock, Waiting { asker, work }) => {
+                if let Work::Task(Task::Conclude(mut joint)) = work {
+                    joint.refused = Some(clock);
+                    self.answer(asker, Response::Concluded(joint));
+                }
+            }
+        }
+    }
+
+    fn run_last(&self, asker: Asker, mut joint: Box<Joint>) {
+        joint.witness.took_effect();
+        self.run(&mut joint.last.1, None);
+        self.answer(asker, Response::Concluded(joint));
+    }
+
+    /// The last part of a joint transaction has run, so the first does; or it was refused, so all
+    /// is tried again.
+    fn join(&self, ticket: Ticket, mut joint: Box<Joint>) {
+        let (id, asker) = (joint.id, Asker { core: joint.asker, ticket });
+        if let Some(clock) = joint.refused.take()
+            && !mutated(Mutation::RefusalIgnored)
+        {
+            self.observe(clock);
+            self.release(id);
+            joint.refusals += 1;
+            return self.lead(asker, joint);
+        }
+        self.run(&mut joint.first, None);
+        self.answer(asker, Response::Joined(joint));
         self.release(id);
     }
 
@@ -211,7 +289,7 @@ impl Shards {
         match scheduled {
             Scheduled::Granted(waiting) => self.begin(id, waiting),
             Scheduled::Waiting => {}
-            Scheduled::Refused(clock) => self.answer(asker, Response::Refused(clock)),
+            Scheduled::Refused(clock, _) => self.answer(asker, Response::Refused(clock)),
         }
     }
 
@@ -238,6 +316,16 @@ impl Shards {
             Work::Task(Task::Collect(phase)) => {
                 let parcel = execute::collect(&mut self.db.borrow_mut(), &phase.batch);
                 self.answer(asker, Response::Collected(phase, parcel));
+            }
+            Work::Task(Task::Lead(joint)) => {
+                self.hops.forward(joint.last.0, asker.ticket, Request::Conclude(joint));
+                if mutated(Mutation::FirstClaimDropped) {
+                    self.release(id);
+                }
+            }
+            Work::Task(Task::Conclude(joint)) => {
+                self.run_last(asker, joint);
+                self.release(id);
             }
             Work::Batch(mut batch) => {
                 let next = batch.ran() + 1;

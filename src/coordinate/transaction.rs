@@ -17,7 +17,7 @@ use std::task::{Context, Poll};
 
 use super::hop::Hop;
 use super::shards::Shards;
-use crate::base::probe::{Mutation, mutated, took_effect};
+use crate::base::probe::{Mutation, Witness, mutated};
 use crate::shard::locks::{Claim, TransactionId};
 use crate::shard::message::{Batch, CoreId, Phase, Request, Response, Schedule, Task};
 
@@ -29,13 +29,14 @@ pub struct Held<'s> {
     cores: Vec<CoreId>,
 }
 
-/// Claims what `part` says on each of `cores` for the command of `whole`, and waits until all of it
-/// is held. Returns what each shard answered to the task that came with the claim.
+/// Claims what `part` says on each of `cores`, and waits until all of it is held; then the commands
+/// that `witness` knows take effect. Returns what each shard answered to the task that came with
+/// the claim.
 ///
 /// `part` is called again for each attempt, with indices into `cores`.
 pub async fn hold<'s>(
     shards: &'s Shards,
-    whole: &Batch,
+    witness: &Witness,
     cores: &[CoreId],
     part: impl Fn(usize) -> (Claim, Task),
 ) -> (Held<'s>, Vec<Response>) {
@@ -49,7 +50,7 @@ pub async fn hold<'s>(
         let requests = cores.iter().enumerate().map(schedule).collect();
         let mut asked = Asked::new(shards.ask_each(requests));
         if asked.all_granted().await {
-            took_effect(whole.args(0).from(0));
+            witness.took_effect();
             return (held, asked.answers.into_iter().flatten().collect());
         }
         if mutated(Mutation::RetryForgetsShard) {

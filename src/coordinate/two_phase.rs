@@ -16,6 +16,7 @@ use std::sync::Arc;
 use super::route;
 use super::shards::Shards;
 use super::transaction::{self, Work};
+use crate::base::probe::Witness;
 use crate::command::spec::{Parcel, Run};
 use crate::resp::error::CmdError;
 use crate::resp::out::Out;
@@ -26,7 +27,9 @@ use crate::shard::message::{Batch, CoreId, Phase, Response, Task};
 pub async fn run(shards: &Shards, whole: &Batch, out: &mut Out) -> Result<(), CmdError> {
     let owners = owners(shards, whole);
     let cores: Vec<CoreId> = owners.iter().map(|(core, _)| *core).collect();
-    let (held, collected) = transaction::hold(shards, whole, &cores, |index| {
+    let mut witness = Witness::default();
+    witness.note(whole.args(0).from(0));
+    let (held, collected) = transaction::hold(shards, &witness, &cores, |index| {
         (Claim::keys(owners[index].1.clone()), Task::Collect(copy(whole)))
     })
     .await;

@@ -140,7 +140,7 @@ pub fn mode(is_cluster: bool) -> &'static str {
 
 fn clients(facts: &Facts<'_>, text: &mut String) {
     lines!(text,
-        "connected_clients": facts.total.connections,
+        "connected_clients": facts.total.clients(),
         "cluster_connections": 0,
         "maxclients": facts.config.maxclients,
         "client_recent_max_input_buffer": facts.total.biggest_input,
@@ -243,6 +243,7 @@ fn stats(facts: &Facts<'_>, text: &mut String) {
         "client_query_buffer_limit_disconnections": total.query_buffer_closed,
         "client_output_buffer_limit_disconnections": total.output_buffer_closed,
         "total_core_hops": total.hops_out,
+        "connections_moved": total.moved,
     );
 }
 
@@ -339,7 +340,8 @@ fn cores(facts: &Facts<'_>, text: &mut String) {
             text,
             format_args!(
                 "core{}:cpu={},keys={keys},connections={},requests={},hops_out={},hops_in={},\
-                 turns={},sleeps={},wakes_sent={},busy_usec={}",
+                 turns={},sleeps={},wakes_sent={},wakes_received={},connections_moved={},\
+                 busy_usec={}",
                 core.core,
                 core.cpu,
                 core.connections,
@@ -349,6 +351,8 @@ fn cores(facts: &Facts<'_>, text: &mut String) {
                 core.turns,
                 core.sleeps,
                 core.wakes_sent,
+                core.wakes_received,
+                core.moved,
                 core.busy_ns / 1000,
             ),
         );

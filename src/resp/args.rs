@@ -38,23 +38,48 @@ pub struct Args<'a> {
     input: &'a [u8],
     spans: &'a [Span],
     external: &'a [Bytes],
-    /// Position of the key whose hash is already known, 0 for none.
-    hashed: u32,
-    hash: u64,
+    known: Known<'a>,
+}
+
+/// Hashes of keys that somebody has computed.
+#[derive(Clone, Copy)]
+enum Known<'a> {
+    Nothing,
+    /// Of the key at one position.
+    One {
+        position: u32,
+        hash: u64,
+    },
+    /// Of the keys that stand at every `step`-th position from 1 on.
+    Each {
+        step: u32,
+        hashes: &'a [u64],
+    },
 }
 
 impl<'a> Args<'a> {
     /// Arguments at `spans` of `input`; spans that name an external buffer index `external`.
     #[inline]
     pub fn new(input: &'a [u8], spans: &'a [Span], external: &'a [Bytes]) -> Args<'a> {
-        Args { input, spans, external, hashed: 0, hash: 0 }
+        Args { input, spans, external, known: Known::Nothing }
     }
 
     /// The same arguments with the hash of the key at `position` already known, unless it is 0,
     /// which stands for a hash that nobody has computed.
     #[inline]
     pub fn with_hash(mut self, position: usize, hash: u64) -> Args<'a> {
-        (self.hashed, self.hash) = (if hash == 0 { 0 } else { position as u32 }, hash);
+        if hash != 0 && position != 0 {
+            self.known = Known::One { position: position as u32, hash };
+        }
+        self
+    }
+
+    /// The same arguments with the hashes of the keys at every `step`-th position from 1 on, in
+    /// their order.
+    #[inline]
+    pub fn with_hashes(mut self, step: u32, hashes: &'a [u64]) -> Args<'a> {
+        debug_assert!(step > 0);
+        self.known = Known::Each { step, hashes };
         self
     }
 
@@ -98,10 +123,15 @@ impl<'a> Args<'a> {
     #[inline]
     pub fn key(&self, index: usize) -> Key<'a> {
         let bytes = self.at(index);
-        if self.hashed as usize == index && index != 0 {
-            return Key { bytes, hash: self.hash };
+        match self.known {
+            Known::One { position, hash } if position as usize == index => Key { bytes, hash },
+            Known::Each { step, hashes } if index > 0 => {
+                let (place, beside) = ((index as u32 - 1) / step, (index as u32 - 1) % step);
+                let known = if beside == 0 { hashes.get(place as usize) } else { None };
+                known.map_or_else(|| Key::new(bytes), |hash| Key { bytes, hash: *hash })
+            }
+            _ => Key::new(bytes),
         }
-        Key::new(bytes)
     }
 
     /// The arguments from `start` to the end.
@@ -111,7 +141,7 @@ impl<'a> Args<'a> {
 
     /// The arguments from `start` on as a command of their own; `start` lies before the end.
     pub fn skip(&self, start: usize) -> Args<'a> {
-        Args { spans: &self.spans[start..], hashed: 0, ..*self }
+        Args { spans: &self.spans[start..], known: Known::Nothing, ..*self }
     }
 
     /// The argument at `index` as a signed integer.

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use io_uring::{cqueue, opcode, types};
+use io_uring::{cqueue, opcode, squeue, types};
 use socket2::Socket;
 
 use super::accept::{Acceptor, Admission};
@@ -31,9 +31,10 @@ use super::ring::Ring;
 use crate::config::Config;
 use crate::limits;
 use crate::session::client::Client;
-use crate::session::connection::Session;
+use crate::session::connection::{Served, Session};
 use crate::session::core::{Core, add};
 use crate::session::guard::survive;
+use crate::shard::handover::Handover;
 use crate::shard::message::CoreId;
 
 /// How often a core looks after its clients and expiring keys.
@@ -209,6 +210,8 @@ impl Driver {
                 add(&core.turns.wakes_sent, 1);
                 let wake =
                     opcode::MsgRingData::new(types::Fd(peer), 0, Op::Wake.tag(0), None).build();
+                // A completion of its own would end this core's sleep for nothing.
+                let wake = wake.flags(squeue::Flags::SKIP_SUCCESS);
                 ring.push(wake.user_data(Op::Cancel.tag(0)));
             }
         });
@@ -281,6 +284,9 @@ impl Driver {
         self.net.settle_sends(&mut self.ring);
         let core = &self.core;
         let mail = self.mesh.drain(limits::MESH_TURN, |from, message| core.receive(from, message));
+        if mail > 0 {
+            self.take_over();
+        }
         any || mail > 0
     }
 
@@ -303,6 +309,7 @@ impl Driver {
                 self.timer.deadline = i64::MAX;
             }
             (Some(Op::Event), _) => self.arm_event(),
+            (Some(Op::Wake), _) => add(&self.core.turns.wakes_received, 1),
             _ => {}
         }
     }
@@ -315,15 +322,37 @@ impl Driver {
         self.core.add_client(Rc::clone(&client));
         add(&self.core.turns.connections_received, 1);
         self.process.clients.fetch_add(1, Ordering::Relaxed);
-        let session = Session::new(Rc::clone(&self.core), Rc::clone(&client));
+        self.begin(Session::new(Rc::clone(&self.core), client));
+    }
+
+    /// Starts sessions for the connections that other cores have given to this one.
+    fn take_over(&mut self) {
+        while let Some((from, handover)) = self.core.moves.next_arrival() {
+            let Handover { socket, connection } = *handover;
+            let fd = socket.as_raw_fd();
+            let link = self.net.adopt(&mut self.ring, socket);
+            let session = Session::resume(&self.core, link, fd, from, connection);
+            if self.stop_at.is_some() {
+                session.client.link.end();
+            }
+            self.begin(session);
+        }
+    }
+
+    /// Lets a session run as a task of its own.
+    fn begin(&self, session: Session) {
+        let client = Rc::clone(&session.client);
         let (core, process) = (Rc::clone(&self.core), Arc::clone(&self.process));
         glommio::spawn_local(async move {
-            if survive(session.serve()).await.is_err() {
+            let served = survive(session.serve()).await;
+            if served.is_err() {
                 add(&core.sessions.panics, 1);
                 client.link.kill();
                 core.remove_client(&client);
             }
-            process.clients.fetch_sub(1, Ordering::Relaxed);
+            if served != Ok(Served::Elsewhere) {
+                process.clients.fetch_sub(1, Ordering::Relaxed);
+            }
         })
         .detach();
     }

@@ -95,6 +95,9 @@ impl MeshEnd {
     /// Announces that this core is about to sleep. False if a message has come meanwhile: it must
     /// not.
     pub fn announce_sleep(&mut self) -> bool {
+        if self.from.len() == 1 {
+            return true;
+        }
         self.beacons[self.me.index()].sleeping.store(true, Ordering::Relaxed);
         fence(Ordering::SeqCst);
         if self.has_mail() {

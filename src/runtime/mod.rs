@@ -9,7 +9,7 @@ mod connect;
 mod cores;
 mod disk;
 pub mod listen;
-mod mesh;
+pub mod mesh;
 mod net;
 pub mod preflight;
 mod ring;

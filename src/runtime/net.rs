@@ -5,10 +5,11 @@
 //! own buffer instead. Output is taken from the link once per turn and sent in one operation.
 //!
 //! Invariant: a socket's slot, with all memory that the kernel may touch for it, stays until its
-//! last operation has completed; only then is the descriptor closed and the slot used again.
+//! last operation has completed; only then is the descriptor closed, or given to the session that
+//! takes it to another core, and the slot used again.
 
 use std::io;
-use std::os::fd::{IntoRawFd, RawFd};
+use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::rc::Rc;
 
 use bytes::Bytes;
@@ -17,7 +18,7 @@ use io_uring::{cqueue, opcode, squeue, types};
 use super::ring::{BUFFER_GROUP, BufferRing, Ring};
 use crate::base::seams::{Buffers, Chunk};
 use crate::limits;
-use crate::session::link::{BigReceive, Doorbell, Link};
+use crate::session::link::{BigReceive, Departure, Doorbell, Link};
 
 /// What a completion belongs to; the upper byte of its user data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,6 +80,8 @@ struct Sending {
     under_way: bool,
     /// It is expected to complete while it is submitted, and says nothing if it does.
     silent: bool,
+    /// The kernel took only a part, and the rest waits until the socket stays or has left.
+    halted: bool,
     /// Present only while a vectored send is under way.
     vector: Option<Box<Vectored>>,
 }
@@ -94,11 +97,26 @@ const PARTS_MAX: usize = 64;
 
 struct Socket {
     fd: RawFd,
+    /// True if the ring knows the socket by its number here.
+    direct: bool,
     link: Rc<Link>,
     receiving: Receiving,
     big: Option<BigReceive>,
     sending: Sending,
     shut: bool,
+}
+
+impl Socket {
+    /// What operations name the socket by; goes with [`Socket::flags`].
+    #[inline]
+    fn handle(&self, number: u32) -> types::Fd {
+        types::Fd(if self.direct { number as RawFd } else { self.fd })
+    }
+
+    #[inline]
+    fn flags(&self) -> squeue::Flags {
+        if self.direct { squeue::Flags::FIXED_FILE } else { squeue::Flags::empty() }
+    }
 }
 
 /// The sockets of one core.
@@ -156,8 +174,10 @@ impl Net {
             self.sockets.len() as u32 - 1
         });
         let link = Rc::new(Link::new(number, Rc::clone(&self.doorbell)));
+        let fd = fd.into_raw_fd();
         self.sockets[number as usize] = Some(Socket {
-            fd: fd.into_raw_fd(),
+            fd,
+            direct: ring.install(number, fd),
             link: Rc::clone(&link),
             receiving: Receiving::Off,
             big: None,
@@ -201,8 +221,53 @@ impl Net {
         if !socket.sending.under_way {
             self.start_send(ring, number);
         }
+        self.advance(ring, number);
+    }
+
+    /// Takes the socket's next step apart from sending: it closes, leaves for another core or
+    /// receives.
+    fn advance(&mut self, ring: &mut Ring, number: u32) {
+        let Some(socket) = &self.sockets[number as usize] else { return };
+        if socket.link.is_leaving() && !socket.link.wants_close() {
+            return self.depart(ring, number);
+        }
         self.start_receive(ring, number);
         self.close_if_done(ring, number);
+    }
+
+    /// Stops what is under way on the socket of a connection that goes to another core, and lets
+    /// go of it when nothing is.
+    fn depart(&mut self, ring: &mut Ring, number: u32) {
+        let Some(socket) = &mut self.sockets[number as usize] else { return };
+        if socket.receiving == Receiving::Multishot {
+            stop_receive(ring, number, socket);
+        }
+        let sending = &mut socket.sending;
+        if sending.under_way && !sending.silent && !sending.halted {
+            // It waits for a peer that does not read. What it has taken is said by its completion.
+            sending.halted = true;
+            let cancel = opcode::AsyncCancel::new(Op::Send.tag(number));
+            ring.push(cancel.build().user_data(Op::Cancel.tag(number)));
+        }
+        if socket.receiving == Receiving::Off && !socket.sending.under_way {
+            let unsent = socket.sending.rest();
+            // SAFETY: the descriptor is ours, no operation on it is left, and the slot that names
+            // it is given up below.
+            let fd = unsafe { OwnedFd::from_raw_fd(socket.fd) };
+            let link = Rc::clone(&socket.link);
+            self.vacate(ring, number);
+            link.depart(Departure { socket: fd, unsent });
+        }
+    }
+
+    /// Frees the slot of a socket that nothing is under way on.
+    fn vacate(&mut self, ring: &Ring, number: u32) {
+        if self.sockets[number as usize].take().is_some_and(|socket| socket.direct) {
+            ring.withdraw(number);
+        }
+        self.starved.retain(|starved| *starved != number);
+        self.free.push(number);
+        self.live -= 1;
     }
 
     fn start_receive(&mut self, ring: &mut Ring, number: u32) {
@@ -211,12 +276,13 @@ impl Net {
         let big_waits = socket.big.is_some() || socket.link.big().is_some();
         match socket.receiving {
             Receiving::Multishot if big_waits => stop_receive(ring, number, socket),
-            Receiving::Off if ended => {}
+            Receiving::Off if ended || socket.link.is_leaving() => {}
             Receiving::Off if big_waits => start_big(ring, number, socket),
             Receiving::Off if !socket.link.is_full() => {
                 socket.receiving = Receiving::Multishot;
-                let operation = opcode::RecvMulti::new(types::Fd(socket.fd), BUFFER_GROUP);
-                ring.push(operation.build().user_data(Op::Receive.tag(number)));
+                let receive = opcode::RecvMulti::new(socket.handle(number), BUFFER_GROUP);
+                let receive = receive.build().flags(socket.flags());
+                ring.push(receive.user_data(Op::Receive.tag(number)));
             }
             _ => {}
         }
@@ -225,6 +291,14 @@ impl Net {
     fn start_send(&mut self, ring: &mut Ring, number: u32) {
         let Some(socket) = &mut self.sockets[number as usize] else { return };
         let sending = &mut socket.sending;
+        if sending.halted {
+            if !socket.link.is_leaving() {
+                sending.halted = false;
+                sending.under_way = true;
+                push_send(ring, number, socket);
+            }
+            return;
+        }
         {
             let mut output = socket.link.output();
             if output.is_empty() || socket.shut {
@@ -299,7 +373,9 @@ impl Net {
             libc::ENOBUFS => {
                 self.buffers.ran_out();
                 self.starved.push(number);
-                return;
+                if !socket.link.is_leaving() {
+                    return;
+                }
             }
             libc::ECANCELED | libc::EINTR | libc::EAGAIN => {}
             errno if errno >= 0 => {
@@ -307,8 +383,7 @@ impl Net {
             }
             _ => {}
         }
-        self.start_receive(ring, number);
-        self.close_if_done(ring, number);
+        self.advance(ring, number);
     }
 
     fn received_big(&mut self, ring: &mut Ring, number: u32, result: i32) {
@@ -330,15 +405,14 @@ impl Net {
             *socket.link.big() = Some(big);
         }
         socket.link.received_big(result.max(0) as usize);
-        self.start_receive(ring, number);
-        self.close_if_done(ring, number);
+        self.advance(ring, number);
     }
 
     fn sent(&mut self, ring: &mut Ring, number: u32, result: i32) {
         let Some(socket) = &mut self.sockets[number as usize] else { return };
         let sending = &mut socket.sending;
         sending.silent = false;
-        if result < 0 && !matches!(-result, libc::EINTR | libc::EAGAIN) {
+        if result < 0 && !matches!(-result, libc::EINTR | libc::EAGAIN | libc::ECANCELED) {
             socket.link.end();
             socket.link.output().clear();
             sending.sent = sending.total;
@@ -352,12 +426,18 @@ impl Net {
             if sending.total > limits::UNSENT_REPORT {
                 socket.link.set_unsent(sending.total - sending.sent);
             }
-            return push_send(ring, number, socket);
+            sending.halted = socket.link.is_leaving();
+            if !sending.halted {
+                return push_send(ring, number, socket);
+            }
+            sending.under_way = false;
+            return self.advance(ring, number);
         }
         if sending.total > limits::UNSENT_REPORT {
             socket.link.set_unsent(0);
         }
         sending.under_way = false;
+        sending.halted = false;
         sending.vector = None;
         sending.shared.clear();
         let mut buffer = std::mem::take(&mut sending.bytes);
@@ -366,6 +446,10 @@ impl Net {
             self.spare.push(buffer);
         }
         self.start_send(ring, number);
+        let Some(socket) = &self.sockets[number as usize] else { return };
+        if socket.link.is_leaving() {
+            return self.advance(ring, number);
+        }
         self.close_if_done(ring, number);
     }
 
@@ -390,12 +474,10 @@ impl Net {
             }
         }
         if socket.receiving == Receiving::Off && !socket.sending.under_way {
+            let fd = socket.fd;
+            self.vacate(ring, number);
             // SAFETY: the descriptor is ours, and no operation on it is left.
-            unsafe { libc::close(socket.fd) };
-            self.sockets[number as usize] = None;
-            self.starved.retain(|starved| *starved != number);
-            self.free.push(number);
-            self.live -= 1;
+            unsafe { libc::close(fd) };
         }
     }
 }
@@ -426,10 +508,10 @@ fn start_big(ring: &mut Ring, number: u32, socket: &mut Socket) {
         big.buffer.reserve_exact(more);
     }
     let room = big.buffer.spare_capacity_mut();
-    let len = room.len().min(missing) as u32;
-    let operation = opcode::Recv::new(types::Fd(socket.fd), room.as_mut_ptr().cast(), len);
+    let (start, len) = (room.as_mut_ptr().cast(), room.len().min(missing) as u32);
+    let operation = opcode::Recv::new(socket.handle(number), start, len).build();
     socket.receiving = Receiving::Big;
-    ring.push(operation.build().user_data(Op::ReceiveBig.tag(number)));
+    ring.push(operation.flags(socket.flags()).user_data(Op::ReceiveBig.tag(number)));
 }
 
 /// Queues the unsent rest.
@@ -439,10 +521,12 @@ fn start_big(ring: &mut Ring, number: u32, socket: &mut Socket) {
 /// taken. That saves the core a turn per reply. What was not taken is sent again and waits for
 /// room.
 fn push_send(ring: &mut Ring, number: u32, socket: &mut Socket) {
-    let (fd, sending) = (types::Fd(socket.fd), &mut socket.sending);
+    let (fd, mut quiet) = (socket.handle(number), socket.flags());
+    let sending = &mut socket.sending;
     let mut flags = libc::MSG_NOSIGNAL | libc::MSG_WAITALL;
     if sending.silent {
         flags |= libc::MSG_DONTWAIT;
+        quiet |= squeue::Flags::SKIP_SUCCESS;
     }
     let operation = if sending.shared.is_empty() {
         let rest = &sending.bytes[sending.sent..];
@@ -452,11 +536,26 @@ fn push_send(ring: &mut Ring, number: u32, socket: &mut Socket) {
         let vector = sending.vector.insert(vectored(sending.parts_from()));
         opcode::SendMsg::new(fd, &raw const vector.header).flags(flags as u32).build()
     };
-    let quiet = if sending.silent { squeue::Flags::SKIP_SUCCESS } else { squeue::Flags::empty() };
     ring.push(operation.flags(quiet).user_data(Op::Send.tag(number)));
 }
 
 impl Sending {
+    /// A copy of what the kernel has not taken.
+    fn rest(&self) -> Vec<u8> {
+        if !self.halted {
+            return Vec::new();
+        }
+        let mut all = Vec::with_capacity(self.total);
+        let mut from = 0;
+        for (at, value) in &self.shared {
+            all.extend_from_slice(&self.bytes[from..*at]);
+            all.extend_from_slice(value);
+            from = *at;
+        }
+        all.extend_from_slice(&self.bytes[from..]);
+        all.split_off(self.sent)
+    }
+
     /// The unsent parts in order, at most [`PARTS_MAX`] of them.
     fn parts_from(&self) -> Vec<libc::iovec> {
         let mut parts = Vec::with_capacity(PARTS_MAX.min(2 * self.shared.len() + 1));

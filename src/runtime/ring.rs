@@ -16,7 +16,7 @@ use io_uring::types::BufRingEntry;
 use io_uring::{IoUring, cqueue, squeue};
 
 use crate::base::seams::Buffers;
-use crate::limits::{RECEIVE_BUFFER_SIZE, RECEIVE_BUFFERS};
+use crate::limits::{DIRECT_SOCKETS, RECEIVE_BUFFER_SIZE, RECEIVE_BUFFERS};
 
 const SUBMISSIONS: u32 = 4096;
 const COMPLETIONS: u32 = 16384;
@@ -28,6 +28,8 @@ pub const BUFFER_GROUP: u16 = 0;
 pub struct Features {
     /// The ring's descriptor is registered, so entering it skips a lookup (5.18).
     pub registered: bool,
+    /// Sockets are registered, so operations on them skip a lookup (5.19).
+    pub direct: bool,
     /// One completion may cover several receive buffers (6.10).
     pub bundles: bool,
     /// Waiting can collect completions for a minimum time (6.12).
@@ -39,6 +41,7 @@ impl std::fmt::Display for Features {
         let mut names = vec!["single-issuer", "defer-taskrun", "multishot", "buffer-ring"];
         for (found, name) in [
             (self.registered, "registered-ring"),
+            (self.direct, "direct-sockets"),
             (self.bundles, "bundles"),
             (self.minimum_wait, "minimum-wait"),
         ] {
@@ -55,8 +58,17 @@ pub struct Ring {
     uring: IoUring,
     /// Operations that did not fit into the submission queue.
     backlog: Vec<squeue::Entry>,
+    /// What to enter: the ring's descriptor, or its number among the registered ones.
+    handle: i32,
+    /// Goes with `handle`.
+    enter_flags: u32,
     pub features: Features,
 }
+
+/// Flags of io_uring_enter, see io_uring_enter(2).
+const ENTER_GETEVENTS: u32 = 1;
+const ENTER_REGISTERED_RING: u32 = 1 << 4;
+const ENTER_NO_IOWAIT: u32 = 1 << 7;
 
 impl Ring {
     /// Makes the ring of this thread.
@@ -67,13 +79,37 @@ impl Ring {
             .setup_submit_all()
             .setup_cqsize(COMPLETIONS)
             .build(SUBMISSIONS)?;
-        let registered = uring.submitter().register_ring_fd().is_ok();
+        let registered = register(&uring);
         let features = Features {
-            registered,
+            registered: registered.is_some(),
+            direct: uring.submitter().register_files_sparse(DIRECT_SOCKETS).is_ok(),
             bundles: uring.params().is_feature_recvsend_bundle(),
             minimum_wait: uring.params().is_feature_min_timeout(),
         };
-        Ok(Ring { uring, backlog: Vec::new(), features })
+        let mut enter_flags = ENTER_GETEVENTS;
+        if registered.is_some() {
+            enter_flags |= ENTER_REGISTERED_RING;
+        }
+        // Sleeping here is no waiting for a disk, which the kernel would keep books on.
+        if uring.params().is_feature_no_iowait() {
+            enter_flags |= ENTER_NO_IOWAIT;
+        }
+        let handle = registered.unwrap_or(uring.as_raw_fd());
+        Ok(Ring { uring, backlog: Vec::new(), handle, enter_flags, features })
+    }
+
+    /// Registers a socket under `number`, if the kernel can and there is room; says whether
+    /// operations may name it so. It must be withdrawn before the number is used again.
+    pub fn install(&self, number: u32, socket: RawFd) -> bool {
+        self.features.direct
+            && number < DIRECT_SOCKETS
+            && self.uring.submitter().register_files_update(number, &[socket]).is_ok()
+    }
+
+    /// Takes back what [`Ring::install`] did. Operations under way keep the socket themselves.
+    pub fn withdraw(&self, number: u32) {
+        let withdrawn = self.uring.submitter().register_files_update(number, &[-1]);
+        debug_assert!(withdrawn.is_ok(), "an installed number is in range");
     }
 
     /// The descriptor that other rings send messages to.
@@ -112,9 +148,9 @@ impl Ring {
         self.backlog.is_empty() && self.uring.submission().is_empty()
     }
 
-    fn enter(&mut self, want: usize) -> io::Result<()> {
+    fn enter(&mut self, want: u32) -> io::Result<()> {
         while !self.backlog.is_empty() {
-            self.uring.submit()?;
+            self.get_events(0)?;
             let mut queue = self.uring.submission();
             let room = queue.capacity() - queue.len();
             for entry in self.backlog.drain(..room.min(self.backlog.len())) {
@@ -122,25 +158,23 @@ impl Ring {
                 unsafe { queue.push(&entry) }.expect("there is room");
             }
         }
-        let entered = self.get_events(want);
-        match entered {
-            Ok(_) => Ok(()),
-            Err(error) if is_transient(&error) => Ok(()),
-            Err(error) => Err(error),
+        match self.get_events(want) {
+            Err(error) if !is_transient(&error) => Err(error),
+            _ => Ok(()),
         }
     }
 
     /// Submits and waits for `want` completions. A plain submit would not run deferred work; asking
-    /// for events, even none, does. Sleeping here is no waiting for a disk, which the kernel would
-    /// keep books on.
-    fn get_events(&mut self, want: usize) -> io::Result<usize> {
-        const GETEVENTS: u32 = 1;
-        const NO_IOWAIT: u32 = 1 << 7;
-        let flags = if self.uring.params().is_feature_no_iowait() { NO_IOWAIT } else { 0 };
+    /// for events, even none, does.
+    fn get_events(&mut self, want: u32) -> io::Result<()> {
         let pending = self.uring.submission().len() as u32;
-        let submitter = self.uring.submitter();
-        // SAFETY: no argument is passed, so none can dangle.
-        unsafe { submitter.enter::<libc::sigset_t>(pending, want as u32, GETEVENTS | flags, None) }
+        let (handle, flags) = (self.handle, self.enter_flags);
+        // SAFETY: no argument is passed, so none can dangle; what the queue's entries refer to
+        // stays valid by the contract of `push`.
+        let entered = unsafe {
+            libc::syscall(libc::SYS_io_uring_enter, handle, pending, want, flags, 0usize, 0usize)
+        };
+        if entered < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
     }
 
     /// True if completions wait to be taken.
@@ -172,6 +206,25 @@ impl Ring {
     }
 }
 
+/// Registers the ring's own descriptor for this thread; its number, if the kernel can.
+fn register(uring: &IoUring) -> Option<i32> {
+    const REGISTER_RING_FDS: libc::c_uint = 20;
+    /// `struct io_uring_rsrc_update`.
+    #[repr(C)]
+    struct Update {
+        offset: u32,
+        reserved: u32,
+        data: u64,
+    }
+    let fd = uring.as_raw_fd();
+    let mut update = Update { offset: u32::MAX, reserved: 0, data: fd as u64 };
+    // SAFETY: the kernel reads and writes one update, which outlives the call.
+    let registered = unsafe {
+        libc::syscall(libc::SYS_io_uring_register, fd, REGISTER_RING_FDS, &raw mut update, 1)
+    };
+    (registered == 1).then_some(update.offset as i32)
+}
+
 /// Interrupted, or the completion queue wants to be emptied first: come again.
 fn is_transient(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EINTR | libc::ETIME | libc::EBUSY | libc::EAGAIN))
@@ -197,10 +250,13 @@ pub struct BufferRing {
 }
 
 /// How many buffers the kernel gets before it asked for more.
-const OFFERED_FIRST: u16 = 32;
+const OFFERED_FIRST: u16 = 16;
 
 const ENTRIES_LEN: usize = RECEIVE_BUFFERS as usize * size_of::<BufRingEntry>();
-const MEMORY_LEN: usize = RECEIVE_BUFFERS as usize * RECEIVE_BUFFER_SIZE;
+/// From one buffer to the next. Were it a multiple of a page, the beginnings of all buffers would
+/// compete for the same few lines of the first-level cache.
+const STRIDE: usize = RECEIVE_BUFFER_SIZE + 3 * 64;
+const MEMORY_LEN: usize = RECEIVE_BUFFERS as usize * STRIDE;
 
 fn map(len: usize) -> io::Result<NonNull<u8>> {
     // SAFETY: an anonymous private mapping at an address of the kernel's choice.
@@ -256,7 +312,7 @@ impl BufferRing {
             // the published tail.
             unsafe {
                 let entry = &mut *self.entries.as_ptr().add(place);
-                let address = self.memory.as_ptr().add(id as usize * RECEIVE_BUFFER_SIZE);
+                let address = self.memory.as_ptr().add(id as usize * STRIDE);
                 entry.set_addr(address as u64);
                 entry.set_len(RECEIVE_BUFFER_SIZE as u32);
                 entry.set_bid(id);
@@ -294,7 +350,7 @@ impl Buffers for BufferRing {
     #[inline]
     fn bytes(&self, id: u16, start: usize, end: usize) -> &[u8] {
         assert!(id < RECEIVE_BUFFERS && start <= end && end <= RECEIVE_BUFFER_SIZE);
-        let at = id as usize * RECEIVE_BUFFER_SIZE + start;
+        let at = id as usize * STRIDE + start;
         // SAFETY: inside the mapping; a lent buffer is not written by the kernel until it is given
         // back.
         unsafe { std::slice::from_raw_parts(self.memory.as_ptr().add(at), end - start) }

@@ -10,18 +10,9 @@ use super::core::Core;
 use super::link::Link;
 use crate::base::time::Millis;
 use crate::resp::out::Protocol;
+use crate::shard::handover::Profile;
+pub use crate::shard::handover::ReplyMode;
 use crate::shard::message::{ClientFilter, ClientKind, ClientLine, Conditions};
-
-/// CLIENT REPLY.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ReplyMode {
-    On,
-    Off,
-    /// The next command stays unanswered, then replies are on again.
-    SkipNext,
-    /// The command that is running stays unanswered, then replies are on again.
-    Skip,
-}
 
 /// A connected client.
 pub struct Client {
@@ -101,6 +92,62 @@ impl Client {
             commands: Cell::new(0),
             soft_limit_since: Cell::new(0),
             close_after_reply: Cell::new(false),
+        }
+    }
+
+    /// A client that was served by another core until now.
+    pub fn resume(core: &Core, link: Rc<Link>, profile: Profile, fd: i32) -> Client {
+        // A password that was taken away while the client was between the cores is not asked for.
+        let open = core.config().requirepass.as_bytes().is_empty();
+        Client {
+            id: profile.id,
+            address: profile.address,
+            local_address: profile.local_address,
+            fd,
+            unix: profile.unix,
+            through_core_port: false,
+            created: profile.created,
+            last_active: Cell::new(profile.last_active),
+            link,
+            name: RefCell::new(profile.name),
+            lib_name: RefCell::new(profile.lib_name),
+            lib_version: RefCell::new(profile.lib_version),
+            database: Cell::new(profile.database),
+            protocol: Cell::new(profile.protocol),
+            authenticated: Cell::new(profile.authenticated || open),
+            no_evict: Cell::new(profile.no_evict),
+            no_touch: Cell::new(profile.no_touch),
+            reply: Cell::new(profile.reply),
+            last_command: Cell::new(profile.last_command),
+            query_bytes: Cell::new(0),
+            commands: Cell::new(profile.commands),
+            soft_limit_since: Cell::new(0),
+            close_after_reply: Cell::new(false),
+        }
+    }
+
+    /// What another core has to know to serve it.
+    pub fn profile(&self) -> Profile {
+        Profile {
+            id: self.id,
+            address: self.address.clone(),
+            local_address: self.local_address.clone(),
+            unix: self.unix,
+            created: self.created,
+            last_active: self.last_active.get(),
+            name: self.name.borrow().clone(),
+            lib_name: self.lib_name.borrow().clone(),
+            lib_version: self.lib_version.borrow().clone(),
+            database: self.database.get(),
+            protocol: self.protocol.get(),
+            authenticated: self.authenticated.get(),
+            no_evict: self.no_evict.get(),
+            no_touch: self.no_touch.get(),
+            reply: self.reply.get(),
+            last_command: self.last_command.get(),
+            commands: self.commands.get(),
+            bytes_in: self.link.bytes_in.get(),
+            bytes_out: self.link.bytes_out.get(),
         }
     }
 

@@ -14,6 +14,7 @@ use super::client::Client;
 use super::dial::Dialer;
 use super::host;
 use super::link::{Doorbell, Link};
+use super::moves::Moves;
 use super::table::{Entry, Table, table};
 use crate::base::alloc;
 use crate::base::layout::Layout;
@@ -22,6 +23,7 @@ use crate::base::time::Millis;
 use crate::base::timers::Timers;
 use crate::config::{Apply, Config};
 use crate::coordinate::hop::Hops;
+use crate::coordinate::route::Placed;
 use crate::coordinate::shards::Shards;
 use crate::limits;
 use crate::observe::process;
@@ -29,7 +31,7 @@ use crate::resp::error::CmdError;
 use crate::resp::parse::Span;
 use crate::shard::digest;
 use crate::shard::message::{
-    Asker, Batch, ClientFilter, CoreId, Message, Request, Response, Settings,
+    Asker, Batch, Call, ClientFilter, CoreId, Message, Request, Response, Settings,
 };
 use crate::shard::stats::{CommandStats, CoreStats, KeyspaceStats};
 use crate::store::db::{Db, Tuning};
@@ -69,6 +71,7 @@ pub struct LoopStats {
     pub turns: Cell<u64>,
     pub sleeps: Cell<u64>,
     pub wakes_sent: Cell<u64>,
+    pub wakes_received: Cell<u64>,
     pub busy_ns: Cell<u64>,
     pub connections_received: Cell<u64>,
     pub connections_rejected: Cell<u64>,
@@ -81,6 +84,8 @@ pub struct LoopStats {
 pub struct SessionStats {
     pub requests: Cell<u64>,
     pub hops_in: Cell<u64>,
+    /// Connections that came from other cores.
+    pub moved: Cell<u64>,
     /// Clients whose command waits for the end of a pause, at this moment.
     pub blocked: Cell<u64>,
     pub panics: Cell<u64>,
@@ -142,6 +147,8 @@ pub struct Core {
     /// Where work goes that would block the core; without one it runs in place.
     pub offload: OnceCell<Box<dyn Offload>>,
     pub clients: RefCell<BTreeMap<u64, Rc<Client>>>,
+    /// Connections given to other cores and taken from them.
+    pub moves: Moves,
     pub doorbell: Rc<Doorbell>,
     pub clock: Rc<dyn Clock>,
     now: Cell<Millis>,
@@ -158,6 +165,8 @@ pub struct Core {
     next_client: Cell<u64>,
     next_expire: Cell<usize>,
     pub(super) scratch: RefCell<Scratch>,
+    /// The keys of the command being routed.
+    pub(super) placed: Cell<Vec<Placed>>,
     #[expect(clippy::vec_box, reason = "each box is used again for another batch")]
     batches: RefCell<Vec<Box<Batch>>>,
     /// Deadlines of sessions.
@@ -178,6 +187,7 @@ struct Tuned {
     samples: usize,
     query_buffer_max: usize,
     spin_ns: u64,
+    move_connections: bool,
     output: OutputLimit,
 }
 
@@ -196,6 +206,7 @@ fn tuned(config: &Config) -> Tuned {
         policy: policy(config),
         samples: config.maxmemory_samples as usize,
         spin_ns: u64::from(config.spin_us) * 1000,
+        move_connections: config.move_connections,
         query_buffer_max: config.client_query_buffer_limit as usize,
         output: OutputLimit {
             hard: normal.hard_bytes,
@@ -268,7 +279,8 @@ impl Core {
         );
         let table = table();
         let clock: Rc<dyn Clock> = clock.into();
-        let hops = Hops::new(me, identity.cores);
+        let cores = identity.cores;
+        let hops = Hops::new(me, cores);
         let core = Core {
             shards: Shards::new(db, hops, layout, Rc::clone(&clock)),
             table,
@@ -282,6 +294,7 @@ impl Core {
             on_change: OnceCell::new(),
             offload: OnceCell::new(),
             clients: RefCell::default(),
+            moves: Moves::new(cores),
             doorbell: Rc::default(),
             clock,
             now: Cell::new(0),
@@ -295,6 +308,7 @@ impl Core {
             next_client: Cell::new(0),
             next_expire: Cell::new(0),
             scratch: RefCell::default(),
+            placed: Cell::default(),
             batches: RefCell::default(),
         };
         core.reset_stats();
@@ -369,6 +383,11 @@ impl Core {
         self.tuned.get().spin_ns
     }
 
+    /// `move-connections`.
+    pub(super) fn moves_connections(&self) -> bool {
+        self.tuned.get().move_connections
+    }
+
     /// `client-query-buffer-limit`.
     pub(super) fn query_buffer_max(&self) -> usize {
         self.tuned.get().query_buffer_max
@@ -393,11 +412,15 @@ impl Core {
 
     /// Books the calls of a batch that another core ran, and their errors.
     pub(super) fn attribute_batch(&self, batch: &Batch) {
-        let each = batch.spent_ns / batch.calls.len().max(1) as u64;
+        let each = batch.spent_ns_each();
         let mut calls = batch.calls.as_slice();
         while let Some(first) = calls.first() {
-            let same = calls.iter().take_while(|call| call.statistics == first.statistics).count();
-            self.book(first.statistics, same as u64, each * same as u64);
+            let key = |call: &Call| (call.statistics, call.is_share());
+            let same = calls.iter().take_while(|call| key(call) == key(first)).count();
+            // A share is booked with its command, where the shares come together.
+            if !first.is_share() {
+                self.book(first.statistics, same as u64, each * same as u64);
+            }
             calls = &calls[same..];
         }
         for (id, error) in &batch.failed {
@@ -405,7 +428,8 @@ impl Core {
         }
     }
 
-    fn book(&self, id: u16, calls: u64, spent: u64) {
+    /// Books `calls` calls of the row `id` that took so many nanoseconds together.
+    pub(super) fn book(&self, id: u16, calls: u64, spent: u64) {
         add(&self.sessions.requests, calls);
         let stats = &mut self.sessions.commands.borrow_mut()[id as usize];
         stats.calls += calls;
@@ -488,13 +512,14 @@ impl Core {
     pub fn receive(&self, from: CoreId, message: Message) {
         match message {
             Message::Response(ticket, response) => {
-                self.shards.hops.arrived(ticket, response);
+                self.shards.arrived(ticket, response);
             }
             Message::Release(id) => self.shards.release(id),
             Message::Hand(handed) => {
                 add(&self.sessions.hops_in, 1);
                 self.shards.take(*handed);
             }
+            Message::Handover(connection) => self.moves.arrived(from, connection),
             Message::Request(ticket, request) => self.serve(Asker { core: from, ticket }, request),
         }
     }
@@ -505,6 +530,8 @@ impl Core {
             Request::Run(_)
             | Request::Schedule(_)
             | Request::Execute(..)
+            | Request::Join(_)
+            | Request::Conclude(_)
             | Request::Commit(..)
             | Request::Give(..) => self.shards.serve(asker, request),
             other => {
@@ -517,8 +544,10 @@ impl Core {
     /// What concerns the server rather than the keyspace; also called for the core's own share.
     pub fn serve_host(&self, request: Request) -> Response {
         match request {
-            Request::Clients(filter) => Response::Clients(self.client_lines(&filter)),
-            Request::Kill(filter) => Response::Count(self.kill(&filter)),
+            Request::Clients(filter) => {
+                Response::Clients(self.client_lines(&filter), self.moves.crossings())
+            }
+            Request::Kill(filter) => Response::Killed(self.kill(&filter), self.moves.crossings()),
             Request::Pause { until, writes_only } => {
                 self.set_pause(until, writes_only);
                 Response::Done
@@ -547,6 +576,8 @@ impl Core {
             Request::Run(_)
             | Request::Schedule(_)
             | Request::Execute(..)
+            | Request::Join(_)
+            | Request::Conclude(_)
             | Request::Commit(..)
             | Request::Give(..) => {
                 unreachable!("keyspace requests are served above")
@@ -560,13 +591,16 @@ impl Core {
         matching.map(|client| client.line(self.now())).collect()
     }
 
-    /// Closes the matching clients; returns how many.
+    /// Closes the matching clients; returns how many. One that is being closed is not counted
+    /// again.
     fn kill(&self, filter: &ClientFilter) -> u64 {
         let clients = self.clients.borrow();
         let mut count = 0;
         for client in clients.values().filter(|client| client.matches(filter, self.now())) {
-            client.link.kill();
-            count += 1;
+            if !client.link.was_killed() {
+                client.link.kill();
+                count += 1;
+            }
         }
         count
     }
@@ -606,6 +640,7 @@ impl Core {
         for counter in [
             &sessions.requests,
             &sessions.hops_in,
+            &sessions.moved,
             &sessions.protocol_errors,
             &sessions.query_buffer_closed,
             &sessions.output_buffer_closed,
@@ -632,6 +667,7 @@ impl Core {
     /// This core's counters.
     pub fn stats(&self) -> CoreStats {
         let (sessions, turns) = (&self.sessions, &self.turns);
+        let (taken, given) = self.moves.taken_and_given();
         let mut stats = CoreStats {
             core: self.me().0,
             cpu: process::current_cpu(),
@@ -644,6 +680,10 @@ impl Core {
             turns: turns.turns.get(),
             sleeps: turns.sleeps.get(),
             wakes_sent: turns.wakes_sent.get(),
+            wakes_received: turns.wakes_received.get(),
+            moved: sessions.moved.get(),
+            taken,
+            given,
             bytes_in: turns.bytes_in.get(),
             bytes_out: turns.bytes_out.get(),
             blocked: sessions.blocked.get(),

@@ -1,6 +1,9 @@
 //! The two ends of a connection: the network driver fills one side and empties the other, the
 //! session does the reverse.
 //!
+//! A connection may leave for another core: the session asks for it, the driver stops receiving,
+//! takes back what it was sending and hands the socket over ([`Link::leave`]).
+//!
 //! Invariant: a link is plain data on one core; neither side calls the other. The driver learns
 //! that there is something to send through the [`Doorbell`], the session that there is something to
 //! read through its waker. Input that nobody consumes and output that nobody reads are bounded by
@@ -10,6 +13,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::future::poll_fn;
+use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 
@@ -45,6 +49,13 @@ pub struct BigReceive {
     pub total: usize,
 }
 
+/// What the driver leaves of a connection that goes to another core.
+pub struct Departure {
+    pub socket: OwnedFd,
+    /// Output that the kernel did not take; what is still in the link comes after it.
+    pub unsent: Vec<u8>,
+}
+
 /// One connection between the driver and its session.
 pub struct Link {
     /// The driver's number for it.
@@ -62,6 +73,9 @@ pub struct Link {
     unsent: Cell<usize>,
     closing: Cell<bool>,
     killed: Cell<bool>,
+    /// Set while the session wants to take the connection to another core.
+    leaving: Cell<bool>,
+    departure: RefCell<Option<Departure>>,
     pub bytes_in: Cell<u64>,
     pub bytes_out: Cell<u64>,
 }
@@ -83,6 +97,8 @@ impl Link {
             unsent: Cell::new(0),
             closing: Cell::new(false),
             killed: Cell::new(false),
+            leaving: Cell::new(false),
+            departure: RefCell::default(),
             bytes_in: Cell::new(0),
             bytes_out: Cell::new(0),
         }
@@ -176,7 +192,50 @@ impl Link {
         whole && self.wake()
     }
 
+    /// True if the connection is to be let go as soon as nothing is under way on its socket.
+    pub fn is_leaving(&self) -> bool {
+        self.leaving.get()
+    }
+
+    /// The driver has let go of the socket and of the link's number.
+    pub fn depart(&self, departure: Departure) -> bool {
+        *self.departure.borrow_mut() = Some(departure);
+        // The number may be another's from now on: whoever rings would ring for that one.
+        self.rang.set(true);
+        self.wake()
+    }
+
     // The session's side.
+
+    /// Takes the connection away from the driver. `None` if the connection ended first; then it
+    /// goes on as if nothing had been asked.
+    pub async fn leave(&self) -> Option<Departure> {
+        self.leaving.set(true);
+        self.ring();
+        let departure = poll_fn(|context| {
+            if let Some(departure) = self.departure.borrow_mut().take() {
+                return Poll::Ready(Some(departure));
+            }
+            if self.ended.get() {
+                return Poll::Ready(None);
+            }
+            *self.reader.borrow_mut() = Some(context.waker().clone());
+            Poll::Pending
+        })
+        .await;
+        if departure.is_none() {
+            self.leaving.set(false);
+            self.ring();
+        }
+        departure
+    }
+
+    /// Takes all input that nobody has looked at.
+    pub fn take_input(&self) -> Vec<u8> {
+        self.input_bytes.set(0);
+        let chunks = std::mem::take(&mut *self.input.borrow_mut());
+        chunks.iter().flat_map(|chunk| chunk.bytes()).copied().collect()
+    }
 
     /// Waits until there is input, or no more will come. False at the end.
     pub async fn readable(&self) -> bool {

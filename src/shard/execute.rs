@@ -62,7 +62,11 @@ pub fn run_batch(db: &mut Db, batch: &mut Batch, end: usize) {
     }
     let (calls, outcome) = batch.parts((first, end));
     for (call, args) in calls {
-        if let Err(error) = execute(db, call.command, &args, outcome.replies) {
+        let result = execute(db, call.command, &args, outcome.replies);
+        // An error of a share is the whole command's, and counted where the shares come together.
+        if let Err(error) = result
+            && !call.is_share()
+        {
             outcome.failed.push((call.statistics, error));
         }
         outcome.ends.push(outcome.replies.encoded().len() as u32);

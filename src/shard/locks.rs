@@ -14,7 +14,9 @@
 //! Deliberately absent: what waits. Entries carry a task that this module never looks into. Absent
 //! too is a cap: a client has at most one entry on each shard, so `maxclients` bounds the queue.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::hash_map::Entry as Place;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::ops::Bound::{Excluded, Unbounded};
 
 use super::message::CoreId;
@@ -90,7 +92,7 @@ pub enum Scheduled<T> {
     /// The task comes out of [`Locks::next_granted`] when the claim is held.
     Waiting,
     /// A conflicting entry with a larger id stands in the queue, whose clock is at most this one.
-    Refused(u64),
+    Refused(u64, T),
 }
 
 struct Entry<T> {
@@ -113,12 +115,12 @@ struct Claimant {
 /// Granted claims by mode.
 #[derive(Debug, Default)]
 struct Granted {
-    shared: usize,
-    exclusive: usize,
+    shared: u32,
+    exclusive: u32,
 }
 
 impl Granted {
-    fn count(&mut self, mode: Mode) -> &mut usize {
+    fn count(&mut self, mode: Mode) -> &mut u32 {
         match mode {
             Mode::Shared => &mut self.shared,
             Mode::Exclusive => &mut self.exclusive,
@@ -130,47 +132,97 @@ impl Granted {
     }
 }
 
-/// The claims on one key, in the order of ids.
-#[derive(Default)]
+/// The claims on one key, in the order of ids. Most keys have one claimant, so the first stands in
+/// line and costs no allocation.
 struct Queue {
-    claimants: VecDeque<Claimant>,
+    first: Claimant,
+    rest: Vec<Claimant>,
     granted: Granted,
 }
 
 impl Queue {
-    fn is_free(&self, index: usize, mode: Mode) -> bool {
-        match index.checked_sub(1).map(|before| self.claimants[before]) {
+    /// With its first claimant, which is free.
+    fn new(id: TransactionId, mode: Mode) -> Queue {
+        let first = Claimant { id, mode, free: true };
+        Queue { first, rest: Vec::new(), granted: Granted::default() }
+    }
+
+    fn at(&mut self, index: usize) -> &mut Claimant {
+        if index == 0 { &mut self.first } else { &mut self.rest[index - 1] }
+    }
+
+    /// How many claimants come before `id`.
+    fn place(&self, id: TransactionId) -> usize {
+        if self.first.id >= id {
+            return 0;
+        }
+        1 + self.rest.partition_point(|claimant| claimant.id < id)
+    }
+
+    fn is_free(&mut self, index: usize, mode: Mode) -> bool {
+        match index.checked_sub(1).map(|before| *self.at(before)) {
             None => true,
             Some(before) => mode == Mode::Shared && before.mode == Mode::Shared && before.free,
         }
     }
 
     fn has_later(&self, id: TransactionId, mode: Mode) -> bool {
-        let later = self.claimants.iter().rev().take_while(|claimant| claimant.id > id);
-        later.into_iter().any(|claimant| claimant.mode.conflicts(mode))
+        let later = std::iter::once(&self.first).chain(&self.rest);
+        later.into_iter().any(|claimant| claimant.id > id && claimant.mode.conflicts(mode))
     }
 
     /// Returns whether it is free.
     fn enter(&mut self, id: TransactionId, mode: Mode) -> bool {
-        let index = self.claimants.partition_point(|claimant| claimant.id < id);
+        let index = self.place(id);
         let free = self.is_free(index, mode);
-        self.claimants.insert(index, Claimant { id, mode, free });
+        let claimant = Claimant { id, mode, free };
+        if index == 0 {
+            let second = std::mem::replace(&mut self.first, claimant);
+            self.rest.insert(0, second);
+        } else {
+            self.rest.insert(index - 1, claimant);
+        }
         free
     }
 
-    /// Calls `freed` for each claimant that is free now and was not.
-    fn leave(&mut self, id: TransactionId, mut freed: impl FnMut(TransactionId)) {
-        let mut index = self.claimants.partition_point(|claimant| claimant.id < id);
-        self.claimants.remove(index);
-        while index < self.claimants.len() {
-            let claimant = self.claimants[index];
+    /// Calls `freed` for each claimant that is free now and was not. True if nobody is left.
+    fn leave(&mut self, id: TransactionId, mut freed: impl FnMut(TransactionId)) -> bool {
+        let mut index = self.place(id);
+        if index > 0 {
+            self.rest.remove(index - 1);
+        } else if self.rest.is_empty() {
+            return true;
+        } else {
+            self.first = self.rest.remove(0);
+        }
+        while index <= self.rest.len() {
+            let claimant = *self.at(index);
             if claimant.free || !self.is_free(index, claimant.mode) {
                 break;
             }
-            self.claimants[index].free = true;
+            self.at(index).free = true;
             freed(claimant.id);
             index += 1;
         }
+        false
+    }
+}
+
+/// Hashes what is a hash already, and seeded: only the bits that tables look at are spread.
+#[derive(Default)]
+struct Spread(u64);
+
+impl Hasher for Spread {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u64(self.0.rotate_left(8) ^ u64::from(*byte)));
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
     }
 }
 
@@ -179,7 +231,7 @@ pub struct Locks<T> {
     core: CoreId,
     clock: u64,
     queue: BTreeMap<TransactionId, Entry<T>>,
-    keys: ahash::HashMap<u64, Queue>,
+    keys: HashMap<u64, Queue, BuildHasherDefault<Spread>>,
     /// The entries that claim the whole shard.
     whole: BTreeMap<TransactionId, Mode>,
     whole_granted: Granted,
@@ -195,7 +247,7 @@ impl<T> Locks<T> {
             core,
             clock: 0,
             queue: BTreeMap::new(),
-            keys: ahash::HashMap::default(),
+            keys: HashMap::default(),
             whole: BTreeMap::new(),
             whole_granted: Granted::default(),
             exclusive: 0,
@@ -239,7 +291,7 @@ impl<T> Locks<T> {
     pub fn schedule(&mut self, id: TransactionId, claim: Claim, task: T) -> Scheduled<T> {
         self.observe(id.clock);
         if self.is_late(id, &claim) && !mutated(Mutation::NoRefusal) {
-            return Scheduled::Refused(self.clock);
+            return Scheduled::Refused(self.clock, task);
         }
         let mut missing = self.enter(id, &claim);
         if mutated(Mutation::GrantOvertakes) && !self.is_claim_held(&claim) {
@@ -250,9 +302,21 @@ impl<T> Locks<T> {
             self.queue.insert(id, Entry { claim, missing, task: Some(task) });
             return Scheduled::Waiting;
         }
-        self.count_granted(&claim, |count| *count += 1);
+        self.count_granted(&claim);
         self.queue.insert(id, Entry { claim, missing, task: None });
         Scheduled::Granted(task)
+    }
+
+    /// True if nobody claims any of these keys, in whatever mode, and nobody the whole shard: then
+    /// a claim of `id` that is granted and dropped at once need not be entered.
+    pub fn is_unclaimed(&mut self, id: TransactionId, claim: &Claim) -> bool {
+        self.observe(id.clock);
+        match claim {
+            Claim::Keys(keys) => {
+                self.whole.is_empty() && keys.iter().all(|(key, _)| !self.keys.contains_key(key))
+            }
+            Claim::Shard(_) => self.is_idle(),
+        }
     }
 
     /// Queues a single command, which [`Locks::is_held`] keeps from running, under an id of this
@@ -279,10 +343,7 @@ impl<T> Locks<T> {
     pub fn release(&mut self, id: TransactionId) -> Option<T> {
         let mut entry = self.queue.remove(&id)?;
         self.exclusive -= usize::from(entry.claim.mode() == Mode::Exclusive);
-        if entry.task.is_none() {
-            self.count_granted(&entry.claim, |count| *count -= 1);
-        }
-        let mut freed = self.leave(id, &entry.claim);
+        let mut freed = self.leave(id, &entry.claim, entry.task.is_none());
         freed.sort_unstable();
         for id in freed {
             self.step(id);
@@ -297,6 +358,9 @@ impl<T> Locks<T> {
 
     /// True if a conflicting entry with a larger id is in the queue.
     fn is_late(&self, id: TransactionId, claim: &Claim) -> bool {
+        if self.queue.last_key_value().is_none_or(|(last, _)| *last < id) {
+            return false;
+        }
         let later = (Excluded(id), Unbounded);
         match claim {
             Claim::Keys(keys) => {
@@ -320,7 +384,13 @@ impl<T> Locks<T> {
                 let whole = self.whole.range(..id);
                 let before = whole.filter(|(_, m)| claim.conflicts_as_shard(&Claim::Shard(**m)));
                 let before = before.count();
-                let mut enter = |key, mode| self.keys.entry(key).or_default().enter(id, mode);
+                let mut enter = |key, mode| match self.keys.entry(key) {
+                    Place::Occupied(mut queue) => queue.get_mut().enter(id, mode),
+                    Place::Vacant(place) => {
+                        place.insert(Queue::new(id, mode));
+                        true
+                    }
+                };
                 before + keys.iter().filter(|(key, mode)| !enter(*key, *mode)).count()
             }
             Claim::Shard(mode) => {
@@ -334,17 +404,18 @@ impl<T> Locks<T> {
         }
     }
 
-    /// The reverse of [`Locks::enter`]; names those who have one thing less before them.
-    fn leave(&mut self, id: TransactionId, claim: &Claim) -> Vec<TransactionId> {
+    /// The reverse of [`Locks::enter`], and of being granted if the claim was; names those who have
+    /// one thing less before them.
+    fn leave(&mut self, id: TransactionId, claim: &Claim, was_granted: bool) -> Vec<TransactionId> {
         let later = (Excluded(id), Unbounded);
         let mut freed = Vec::new();
         match claim {
             Claim::Keys(keys) => {
-                for (key, _) in keys {
-                    let Some(queue) = self.keys.get_mut(key) else { continue };
-                    queue.leave(id, |id| freed.push(id));
-                    if queue.claimants.is_empty() {
-                        self.keys.remove(key);
+                for (key, mode) in keys {
+                    let Place::Occupied(mut place) = self.keys.entry(*key) else { continue };
+                    *place.get_mut().granted.count(*mode) -= u32::from(was_granted);
+                    if place.get_mut().leave(id, |id| freed.push(id)) {
+                        place.remove();
                     }
                 }
                 let whole = self.whole.range(later);
@@ -353,6 +424,7 @@ impl<T> Locks<T> {
             }
             Claim::Shard(mode) => {
                 self.whole.remove(&id);
+                *self.whole_granted.count(*mode) -= u32::from(was_granted);
                 if *mode == Mode::Exclusive || self.exclusive > 0 {
                     let later = self.queue.range(later);
                     let met = later.filter(|(_, entry)| claim.conflicts_as_shard(&entry.claim));
@@ -372,23 +444,23 @@ impl<T> Locks<T> {
         }
         let Some(task) = entry.task.take() else { return };
         let claim = std::mem::replace(&mut entry.claim, Claim::Keys(Vec::new()));
-        self.count_granted(&claim, |count| *count += 1);
+        self.count_granted(&claim);
         if let Some(entry) = self.queue.get_mut(&id) {
             entry.claim = claim;
         }
         self.granted.push_back((id, task));
     }
 
-    fn count_granted(&mut self, claim: &Claim, change: impl Fn(&mut usize)) {
+    fn count_granted(&mut self, claim: &Claim) {
         match claim {
             Claim::Keys(keys) => {
                 for (key, mode) in keys {
                     if let Some(queue) = self.keys.get_mut(key) {
-                        change(queue.granted.count(*mode));
+                        *queue.granted.count(*mode) += 1;
                     }
                 }
             }
-            Claim::Shard(mode) => change(self.whole_granted.count(*mode)),
+            Claim::Shard(mode) => *self.whole_granted.count(*mode) += 1,
         }
     }
 

@@ -9,8 +9,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::digest::Digest;
+use super::handover::{Crossings, Handover};
 use super::locks::{Claim, TransactionId};
 use super::stats::CoreStats;
+use crate::base::probe::Witness;
 use crate::command::spec::{Command, Parcel};
 use crate::config::Config;
 use crate::resp::args::Args;
@@ -46,6 +48,8 @@ pub enum Message {
     Release(TransactionId),
     /// The second half of a handover, sent on by the core that did the first.
     Hand(Box<Handed>),
+    /// Serve this connection from now on; nobody waits for an answer.
+    Handover(Box<Handover>),
 }
 
 /// What one core asks of another.
@@ -56,6 +60,10 @@ pub enum Request {
     Schedule(Box<Schedule>),
     /// Run these commands under the transaction's claim, then drop the claim.
     Execute(TransactionId, Box<Batch>),
+    /// Claim the first part's keys, have the last part run, and then run the first.
+    Join(Box<Joint>),
+    /// Run the last part as soon as its keys could be claimed: all the rest is held.
+    Conclude(Box<Joint>),
     /// Phase two of a two-phase command under the transaction's claim, then drop the claim.
     Commit(TransactionId, Box<Phase>),
     /// Give the first key's value to this core, which answers; then drop the claim.
@@ -86,6 +94,10 @@ pub enum Request {
 /// The answer to a [`Request`].
 pub enum Response {
     Ran(Box<Batch>),
+    /// The last part ran, or was refused.
+    Concluded(Box<Joint>),
+    /// Both parts ran.
+    Joined(Box<Joint>),
     /// The claim is held.
     Granted,
     /// The claim comes too late: the transaction needs an id above this clock.
@@ -94,8 +106,9 @@ pub enum Response {
     Released,
     Collected(Box<Phase>, Result<Parcel, CmdError>),
     Committed(Box<Phase>),
-    Clients(Vec<ClientLine>),
-    Count(u64),
+    Clients(Vec<ClientLine>, Crossings),
+    /// How many clients were closed.
+    Killed(u64, Crossings),
     Stats(Box<CoreStats>),
     /// The settings after a change, or why there was none.
     Settings(Result<Settings, CmdError>),
@@ -111,6 +124,22 @@ pub struct Schedule {
     pub task: Task,
 }
 
+/// A transaction on two shards. It goes to the core with the smaller number, which claims its keys,
+/// on to the other, and back; whoever asked for it need not be there any more.
+pub struct Joint {
+    /// Given by the first core, anew for each attempt.
+    pub id: TransactionId,
+    pub asker: CoreId,
+    pub first: Box<Batch>,
+    pub last: (CoreId, Box<Batch>),
+    /// The commands that take effect when the last part runs.
+    pub witness: Witness,
+    /// The clock of the last core if its claim came too late there: nothing was run.
+    pub refused: Option<u64>,
+    /// Attempts that came to nothing.
+    pub refusals: u32,
+}
+
 /// What a shard does as soon as a claim is granted. The claim stays held.
 pub enum Task {
     /// Says so.
@@ -119,7 +148,12 @@ pub enum Task {
     Run(Box<Batch>),
     /// Phase one of a two-phase command.
     Collect(Box<Phase>),
+    /// The first part of a joint transaction is claimed: sends it on.
+    Lead(Box<Joint>),
+    /// Runs the last part of a joint transaction and drops the claim.
+    Conclude(Box<Joint>),
 }
+
 /// The name of a parameter and its new value.
 pub type Pair = (Box<[u8]>, Box<[u8]>);
 
@@ -185,13 +219,24 @@ pub struct Call {
     pub statistics: u16,
     spans: (u32, u32),
     key_at: u8,
+    /// Distance of one key from the next in a share, 0 in a whole command.
+    step: u8,
     hash: u64,
+    /// The hashes of a share's keys.
+    hashes: (u32, u32),
 }
 
 impl Call {
     /// The hash of the only key, if somebody has computed it.
     pub fn key_hash(&self) -> Option<u64> {
         (self.hash != 0).then_some(self.hash)
+    }
+
+    /// True if this is one core's share of a command: the command's name, and some of its keys with
+    /// what follows each.
+    #[inline]
+    pub fn is_share(&self) -> bool {
+        self.step != 0
     }
 }
 
@@ -203,6 +248,8 @@ pub struct Batch {
     bytes: Vec<u8>,
     spans: Vec<Span>,
     external: Vec<Bytes>,
+    /// Hashes of the keys of shares.
+    hashes: Vec<u64>,
     pub replies: Out,
     /// Where the reply to each call ends in `replies`.
     pub ends: Vec<u32>,
@@ -221,6 +268,7 @@ impl Batch {
             bytes: Vec::new(),
             spans: Vec::new(),
             external: Vec::new(),
+            hashes: Vec::new(),
             replies: Out::new(conditions.protocol),
             ends: Vec::new(),
             failed: Vec::new(),
@@ -235,6 +283,7 @@ impl Batch {
         self.bytes.clear();
         self.spans.clear();
         self.external.clear();
+        self.hashes.clear();
         self.replies.clear();
         self.replies.set_protocol(conditions.protocol);
         self.ends.clear();
@@ -258,24 +307,83 @@ impl Batch {
         (key_at, hash): (u8, u64),
     ) {
         let first = self.spans.len() as u32;
-        for position in positions {
-            let span = match args.owned(position) {
-                Some(buffer) => {
-                    let len = buffer.len();
-                    self.external.push(buffer);
-                    Span::external(self.external.len() - 1, len)
-                }
-                None => {
-                    let bytes = args.at(position);
-                    let start = self.bytes.len();
-                    self.bytes.extend_from_slice(bytes);
-                    Span::input(start, bytes.len() as u32)
-                }
-            };
-            self.spans.push(span);
-        }
+        positions.for_each(|position| self.add(args, position));
         let spans = (first, self.spans.len() as u32);
-        self.calls.push(Call { command, statistics, spans, key_at, hash });
+        let (step, hashes) = (0, (0, 0));
+        self.calls.push(Call { command, statistics, spans, key_at, step, hash, hashes });
+    }
+
+    /// Copies the argument at `position` to the end.
+    #[inline]
+    fn add(&mut self, args: &Args<'_>, position: usize) {
+        let span = match args.owned(position) {
+            Some(buffer) => {
+                let len = buffer.len();
+                self.external.push(buffer);
+                Span::external(self.external.len() - 1, len)
+            }
+            None => {
+                let bytes = args.at(position);
+                let start = self.bytes.len();
+                self.bytes.extend_from_slice(bytes);
+                Span::input(start, bytes.len() as u32)
+            }
+        };
+        self.spans.push(span);
+    }
+
+    /// Begins this core's share of a command whose keys stand `step` apart; the keys follow with
+    /// [`Batch::add_key`].
+    pub fn begin_share(
+        &mut self,
+        command: &'static Command,
+        statistics: u16,
+        args: &Args<'_>,
+        step: u8,
+    ) {
+        let (first, hash) = (self.spans.len() as u32, self.hashes.len() as u32);
+        self.add(args, 0);
+        let (spans, hashes) = ((first, first + 1), (hash, hash));
+        self.calls.push(Call { command, statistics, spans, key_at: 0, step, hash: 0, hashes });
+    }
+
+    /// Adds the key at `position`, and what follows it, to the share begun last.
+    #[inline]
+    pub fn add_key(&mut self, args: &Args<'_>, position: usize, hash: u64) {
+        let Some(step) = self.calls.last().map(|call| usize::from(call.step)) else { return };
+        let end = (position + step).min(args.len());
+        (position..end).for_each(|position| self.add(args, position));
+        self.hashes.push(hash);
+        if let Some(call) = self.calls.last_mut() {
+            (call.spans.1, call.hashes.1) = (self.spans.len() as u32, self.hashes.len() as u32);
+        }
+    }
+
+    /// How long a call took on average, in nanoseconds.
+    pub fn spent_ns_each(&self) -> u64 {
+        self.spent_ns / self.calls.len().max(1) as u64
+    }
+
+    /// The hashes of the keys of a share.
+    pub fn share_hashes(&self, call: &Call) -> &[u64] {
+        &self.hashes[call.hashes.0 as usize..call.hashes.1 as usize]
+    }
+
+    /// True if some call writes.
+    pub fn writes(&self) -> bool {
+        self.calls.iter().any(|call| call.command.writes())
+    }
+
+    /// Another batch of the same calls, none of which has run.
+    pub fn duplicate(&self) -> Box<Batch> {
+        Box::new(Batch {
+            calls: self.calls.clone(),
+            bytes: self.bytes.clone(),
+            spans: self.spans.clone(),
+            external: self.external.clone(),
+            hashes: self.hashes.clone(),
+            ..Batch::new(self.conditions)
+        })
     }
 
     /// Adds a command that no client sent in these words; the first is its name.
@@ -286,13 +394,14 @@ impl Batch {
             self.bytes.extend_from_slice(word);
         }
         let spans = (first, self.spans.len() as u32);
-        self.calls.push(Call { command, statistics, spans, key_at: 0, hash: 0 });
+        let (key_at, step, hash, hashes) = (0, 0, 0, (0, 0));
+        self.calls.push(Call { command, statistics, spans, key_at, step, hash, hashes });
     }
 
     /// The arguments of the call at `index`.
     pub fn args(&self, index: usize) -> Args<'_> {
         let call = &self.calls[index];
-        args_of(call, &self.bytes, &self.spans, &self.external)
+        args_of(call, &self.bytes, &self.spans, &self.external, &self.hashes)
     }
 
     /// The calls from `first` up to `end` with their arguments, and where their outcome goes.
@@ -300,9 +409,9 @@ impl Batch {
         &mut self,
         (first, end): (usize, usize),
     ) -> (impl Iterator<Item = (Call, Args<'_>)>, Outcome<'_>) {
-        let Batch { calls, bytes, spans, external, replies, ends, failed, .. } = self;
+        let Batch { calls, bytes, spans, external, hashes, replies, ends, failed, .. } = self;
         let calls = calls[first..end].iter();
-        let each = calls.map(|call| (*call, args_of(call, bytes, spans, external)));
+        let each = calls.map(|call| (*call, args_of(call, bytes, spans, external, hashes)));
         (each, Outcome { replies, ends, failed })
     }
 
@@ -331,9 +440,21 @@ pub struct Outcome<'a> {
     pub failed: &'a mut Vec<(u16, CmdError)>,
 }
 
-fn args_of<'a>(call: &Call, bytes: &'a [u8], spans: &'a [Span], external: &'a [Bytes]) -> Args<'a> {
+#[inline]
+fn args_of<'a>(
+    call: &Call,
+    bytes: &'a [u8],
+    spans: &'a [Span],
+    external: &'a [Bytes],
+    hashes: &'a [u64],
+) -> Args<'a> {
     let spans = &spans[call.spans.0 as usize..call.spans.1 as usize];
-    Args::new(bytes, spans, external).with_hash(call.key_at.into(), call.hash)
+    let args = Args::new(bytes, spans, external);
+    if call.is_share() {
+        let hashes = &hashes[call.hashes.0 as usize..call.hashes.1 as usize];
+        return args.with_hashes(call.step.into(), hashes);
+    }
+    args.with_hash(call.key_at.into(), call.hash)
 }
 
 /// Who gets the answer to a request.

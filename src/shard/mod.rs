@@ -4,6 +4,7 @@
 
 pub mod digest;
 pub mod execute;
+pub mod handover;
 pub mod locks;
 pub mod message;
 pub mod stats;

@@ -43,6 +43,12 @@ pub struct CoreStats {
     pub turns: u64,
     pub sleeps: u64,
     pub wakes_sent: u64,
+    pub wakes_received: u64,
+    /// Connections that came from other cores.
+    pub moved: u64,
+    /// The same since the start, and those that went; never set back.
+    pub taken: u64,
+    pub given: u64,
     pub bytes_in: u64,
     pub bytes_out: u64,
     pub expired: u64,
@@ -73,6 +79,12 @@ pub struct CoreStats {
 }
 
 impl CoreStats {
+    /// Clients connected, those between two cores included: exact for all cores together, however
+    /// far apart their answers were.
+    pub fn clients(&self) -> u64 {
+        (self.connections + self.given).saturating_sub(self.taken)
+    }
+
     /// Adds another core's counters to these. What names a core (`core`, `cpu`) stays as it is.
     pub fn merge(&mut self, other: &CoreStats) {
         for (mine, theirs) in self.counters_mut().into_iter().zip(other.counters()) {
@@ -104,7 +116,7 @@ impl CoreStats {
         }
     }
 
-    fn counters(&self) -> [u64; 27] {
+    fn counters(&self) -> [u64; 31] {
         [
             self.requests,
             self.connections_received,
@@ -115,6 +127,10 @@ impl CoreStats {
             self.turns,
             self.sleeps,
             self.wakes_sent,
+            self.wakes_received,
+            self.moved,
+            self.taken,
+            self.given,
             self.bytes_in,
             self.bytes_out,
             self.expired,
@@ -136,7 +152,7 @@ impl CoreStats {
         ]
     }
 
-    fn counters_mut(&mut self) -> [&mut u64; 27] {
+    fn counters_mut(&mut self) -> [&mut u64; 31] {
         [
             &mut self.requests,
             &mut self.connections_received,
@@ -147,6 +163,10 @@ impl CoreStats {
             &mut self.turns,
             &mut self.sleeps,
             &mut self.wakes_sent,
+            &mut self.wakes_received,
+            &mut self.moved,
+            &mut self.taken,
+            &mut self.given,
             &mut self.bytes_in,
             &mut self.bytes_out,
             &mut self.expired,

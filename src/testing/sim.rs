@@ -18,13 +18,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Wake, Waker};
 
 use crate::base::prng::Prng;
-use crate::base::probe::{Mutation, mutated, take_effects};
+use crate::base::probe::{Mutation, mutated, set_restless, take_effects};
 use crate::base::seams::Clock;
 use crate::config::Config;
 use crate::session::client::{Client, Peer};
-use crate::session::connection::Session;
+use crate::session::connection::{Served, Session};
 use crate::session::core::{Core, Identity};
 use crate::session::link::Link;
+use crate::shard::handover::Handover;
 use crate::shard::message::{CoreId, Message};
 
 mod client;
@@ -62,7 +63,7 @@ impl Wake for Woken {
 
 /// A session's task.
 struct Task {
-    future: Pin<Box<dyn Future<Output = ()>>>,
+    future: Pin<Box<dyn Future<Output = Served>>>,
     woken: Arc<Woken>,
     link: Rc<Link>,
 }
@@ -87,6 +88,15 @@ impl Station {
         self.inboxes.iter().any(|inbox| inbox.front().is_some_and(|mail| mail.due <= now))
     }
 
+    fn begin(&mut self, session: Session) {
+        self.tasks.push(Task {
+            link: Rc::clone(&session.client.link),
+            future: Box::pin(session.serve()),
+            woken: Arc::new(Woken(AtomicBool::new(true))),
+        });
+        self.awake = true;
+    }
+
     fn is_ready(&self) -> bool {
         self.tasks.iter().any(|task| task.woken.0.load(Ordering::Relaxed))
     }
@@ -102,6 +112,8 @@ struct Weather {
     queue: usize,
     /// Chance in a thousand that a client disconnects instead of acting.
     disconnects: u64,
+    /// Connections move after every command that went elsewhere.
+    restless: bool,
 }
 
 /// A run.
@@ -113,6 +125,7 @@ pub struct Sim {
     stations: Vec<Station>,
     customers: Vec<Customer>,
     history: History,
+    moves: usize,
     /// When which core is to be woken.
     wakes: Vec<(u64, usize)>,
 }
@@ -123,7 +136,7 @@ impl Sim {
         drop(take_effects());
         let mut sim = Sim::new(seed);
         let outcome = sim.serve().and_then(|()| sim.history.check());
-        let totals = Totals { commands: sim.history.len(), steps: sim.steps };
+        let totals = Totals { commands: sim.history.len(), steps: sim.steps, moves: sim.moves };
         outcome.map(|()| totals).map_err(|reason| format!("SEED={seed}: {reason}\n{}", sim.history))
     }
 
@@ -145,7 +158,9 @@ impl Sim {
             slow_one_in: [4, 20, 1000][random.below(3) as usize],
             queue: [1, 2, 64][random.below(3) as usize],
             disconnects: [0, 2, 20][random.below(3) as usize],
+            restless: random.chance(1, 2),
         };
+        set_restless(weather.restless);
         let mut sim = Sim {
             now: Rc::clone(&now),
             steps: 0,
@@ -153,17 +168,31 @@ impl Sim {
             stations: (0..cores).map(station).collect(),
             customers: Vec::new(),
             history: History::default(),
+            moves: 0,
             wakes: Vec::new(),
             random,
         };
-        let keys = 2 + sim.random.below(5);
+        let habits = (2 + sim.random.below(5), sim.draw_kinds());
         for number in 0..2 + sim.random.below(5) as usize {
-            sim.connect(number, keys);
+            sim.connect(number, habits);
         }
         sim
     }
 
-    fn connect(&mut self, number: usize, keys: u64) {
+    /// The kinds of commands of this run: all, or only a few, because what one kind hides another
+    /// may show (Groce and others, "Swarm Testing", 2012).
+    fn draw_kinds(&mut self) -> u64 {
+        match self.random.below(8) {
+            0..4 => return u64::MAX,
+            4 => return client::TWO_PHASE,
+            _ => {}
+        }
+        let one = 1 << self.random.below(client::KINDS);
+        (0..self.random.below(4))
+            .fold(one, |kinds, _| kinds | 1 << self.random.below(client::KINDS))
+    }
+
+    fn connect(&mut self, number: usize, habits: (u64, u64)) {
         let at = self.random.below(self.stations.len() as u64) as usize;
         let station = &mut self.stations[at];
         let link = Rc::new(Link::new(number as u32, Rc::clone(&station.core.doorbell)));
@@ -176,14 +205,10 @@ impl Sim {
         };
         let client = Rc::new(Client::new(&station.core, Rc::clone(&link), peer, 0));
         station.core.add_client(Rc::clone(&client));
-        let session = Session::new(Rc::clone(&station.core), client);
-        station.tasks.push(Task {
-            future: Box::pin(session.serve()),
-            woken: Arc::new(Woken(AtomicBool::new(true))),
-            link: Rc::clone(&link),
-        });
-        station.awake = true;
-        self.customers.push(Customer::new(number, at, link, keys, self.random.fork()));
+        let id = client.id;
+        station.begin(Session::new(Rc::clone(&station.core), client));
+        let random = self.random.fork();
+        self.customers.push(Customer::new((number, id), at, link, habits, random));
     }
 
     /// Goes on until nothing more happens.
@@ -249,13 +274,17 @@ impl Sim {
                 station.core.receive(CoreId(from as u16), mail.message);
             }
         }
+        self.take_over(index);
+        let station = &mut self.stations[index];
         station.core.yielded.set(false);
         self.poll_some(index);
+        self.let_leave(index);
         if self.random.chance(3, 4) {
             self.carry(index, now);
         }
         let station = &mut self.stations[index];
-        let busy = station.core.shards.hops.staged() || station.is_ready();
+        let leaving = self.customers.iter().any(|each| each.station == index && each.can_depart());
+        let busy = station.core.shards.hops.staged() || station.is_ready() || leaving;
         station.awake = busy || station.has_mail(now);
     }
 
@@ -272,6 +301,32 @@ impl Sim {
                 tasks.remove(at);
                 return;
             }
+        }
+    }
+
+    /// Lets go of connections that want to leave the core, sooner or later.
+    fn let_leave(&mut self, index: usize) {
+        for customer in &mut self.customers {
+            let leaves = customer.station == index && customer.can_depart();
+            if leaves && self.random.chance(1, 2) {
+                customer.depart(self.steps, &mut self.history);
+            }
+        }
+    }
+
+    /// Serves the connections that have come to a core.
+    fn take_over(&mut self, index: usize) {
+        let station = &mut self.stations[index];
+        while let Some((from, handover)) = station.core.moves.next_arrival() {
+            let Handover { connection, .. } = *handover;
+            let id = connection.profile.id;
+            let customer = self.customers.iter_mut().find(|customer| customer.id == id);
+            let customer = customer.expect("every client has a customer");
+            let doorbell = Rc::clone(&station.core.doorbell);
+            let link = Rc::new(Link::new(customer.number as u32, doorbell));
+            customer.arrive(index, Rc::clone(&link));
+            self.moves += 1;
+            station.begin(Session::resume(&station.core, link, 0, from, connection));
         }
     }
 
@@ -345,4 +400,6 @@ impl Sim {
 pub struct Totals {
     pub commands: usize,
     pub steps: u64,
+    /// Connections that went from one core to another.
+    pub moves: usize,
 }

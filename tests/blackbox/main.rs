@@ -9,6 +9,7 @@
 
 mod clients;
 mod limits;
+mod moves;
 mod startup;
 #[path = "../support/mod.rs"]
 mod support;

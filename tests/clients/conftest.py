@@ -19,15 +19,40 @@ def free_port():
         return listener.getsockname()[1]
 
 
+def free_ports(count):
+    """The first of so many free ports in a row."""
+    while True:
+        first = free_port()
+        try:
+            for port in range(first, first + count):
+                with socket.socket() as listener:
+                    listener.bind(("127.0.0.1", port))
+            return first
+        except (OSError, OverflowError):
+            continue
+
+
 @pytest.fixture(scope="session", params=[1] if IS_REDIS else [1, 2, 7], ids="shards={}".format)
 def server(request, tmp_path_factory):
     """A server with TCP and a Unix socket; killed at the end of the session."""
+    yield from running(request.param, tmp_path_factory)
+
+
+@pytest.fixture(scope="session", params=[2, 5], ids="shards={}".format)
+def cluster(request, tmp_path_factory):
+    """A server whose cores are the nodes of a cluster, on the ports after its own."""
+    if IS_REDIS:
+        pytest.skip("only Shoal has core-ports")
+    yield from running(request.param, tmp_path_factory, "--core-ports", "yes")
+
+
+def running(cores, tmp_path_factory, *arguments):
     directory = tmp_path_factory.mktemp("server")
-    port = free_port()
+    port = free_ports(1 + cores if arguments else 1)
     unix_socket = str(directory / "socket")
     command = [PROGRAM, "--port", str(port), "--save", "", "--unixsocket", unix_socket]
     if not IS_REDIS:
-        command += ["--cores", str(request.param)]
+        command += ["--cores", str(cores), *arguments]
     with open(directory / "log", "w") as log:
         process = subprocess.Popen(command, cwd=directory, stdout=log, stderr=log)
     try:
@@ -43,7 +68,7 @@ def server(request, tmp_path_factory):
                 assert process.poll() is None, f"the server has ended: {output}"
                 assert time.monotonic() < deadline, f"no answer: {output}"
                 time.sleep(0.01)
-        yield SimpleNamespace(port=port, unix_socket=unix_socket)
+        yield SimpleNamespace(port=port, unix_socket=unix_socket, cores=cores)
     finally:
         process.kill()
         process.wait()

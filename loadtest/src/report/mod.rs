@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 
 use hdrhistogram::Histogram;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::measure::{Counts, Interval};
 use crate::options::{Options, Plan};
@@ -21,7 +21,7 @@ use crate::options::{Options, Plan};
 const SHOW_SECONDS: f64 = 0.95;
 
 /// Everything that a run found.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Report {
     pub load: Load,
     /// From the end of the warm-up to the last reply.
@@ -47,7 +47,7 @@ pub struct Report {
 }
 
 /// What was asked for.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Load {
     pub target: String,
     pub connections: usize,
@@ -62,7 +62,7 @@ pub struct Load {
 }
 
 /// Latencies of one command.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct CommandReport {
     pub name: String,
     pub requests: u64,
@@ -80,14 +80,14 @@ pub struct CommandReport {
 }
 
 /// A share of the requests was answered within a time.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Point {
     pub quantile: f64,
     pub latency_us: f64,
 }
 
 /// One interval of the run.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Moment {
     /// End of the interval, counted from the end of the warm-up.
     pub seconds: f64,

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use plotters::prelude::*;
 
-use super::{CommandReport, Report};
+use super::{Point, Report};
 use crate::failure::Failure;
 
 const SIZE: (u32, u32) = (960, 540);
@@ -25,20 +25,35 @@ pub fn write(report: &Report, directory: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Draws the latency of each command against the share of requests that were no slower. The axis
-/// stretches towards 100%: each nine is as wide as the last.
+/// Draws the latency of each command against the share of requests that were no slower.
 fn latency(report: &Report) -> std::io::Result<String> {
-    let commands: Vec<&CommandReport> =
-        report.commands.iter().filter(|command| command.requests > 0).collect();
+    let commands = report.commands.iter().filter(|command| command.requests > 0);
+    let curves: Vec<(&str, &[Point])> =
+        commands.map(|command| (&command.name[..], &command.curve[..])).collect();
     let nines = (report.requests.max(10) as f64).log10();
-    let slowest = commands.iter().map(|c| c.max_us).fold(1.0, f64::max) * 1.2;
-    let fastest = commands.iter().map(|c| c.min_us).fold(slowest, f64::min).max(0.1) / 1.2;
+    percentiles(&format!("Latency, {}", report.load.target), &curves, nines)
+}
+
+/// Draws latencies by percentile, a line for each name, up to so many nines (2 is 99%). The axis
+/// stretches towards 100%: each nine is as wide as the last.
+///
+/// # Errors
+///
+/// Where the drawing library fails, which it has no reason to.
+pub fn percentiles(
+    caption: &str,
+    curves: &[(&str, &[Point])],
+    nines: f64,
+) -> std::io::Result<String> {
+    let latencies = || curves.iter().flat_map(|(_, curve)| *curve).map(|point| point.latency_us);
+    let slowest = latencies().fold(1.0, f64::max) * 1.2;
+    let fastest = latencies().fold(slowest, f64::min).max(0.1) / 1.2;
     let mut text = String::new();
     {
         let area = SVGBackend::with_string(&mut text, SIZE).into_drawing_area();
         area.fill(&WHITE).map_err(drawing)?;
         let mut chart = ChartBuilder::on(&area)
-            .caption(format!("Latency, {}", report.load.target), ("sans-serif", 22))
+            .caption(caption, ("sans-serif", 22))
             .margin(16)
             .x_label_area_size(48)
             .y_label_area_size(80)
@@ -53,16 +68,16 @@ fn latency(report: &Report) -> std::io::Result<String> {
             .y_desc("latency")
             .draw()
             .map_err(drawing)?;
-        for (index, command) in commands.iter().enumerate() {
+        for (index, (name, curve)) in curves.iter().enumerate() {
             let color = Palette99::pick(index).to_rgba();
-            let points = command.curve.iter().map(|point| {
+            let points = curve.iter().map(|point| {
                 let x = -(1.0 - point.quantile).max(10f64.powf(-nines)).log10();
                 (x, point.latency_us.max(fastest))
             });
             chart
                 .draw_series(LineSeries::new(points, color.stroke_width(2)))
                 .map_err(drawing)?
-                .label(command.name.clone())
+                .label(*name)
                 .legend(move |(x, y)| {
                     PathElement::new([(x, y), (x + 18, y)], color.stroke_width(2))
                 });
@@ -143,12 +158,14 @@ fn count(number: f64) -> String {
     }
 }
 
-fn short(number: f64) -> String {
+/// Writes a number with at most two decimals.
+pub fn short(number: f64) -> String {
     let text = format!("{number:.2}");
     text.trim_end_matches('0').trim_end_matches('.').to_string()
 }
 
-fn drawing(error: impl Display) -> std::io::Error {
+/// Turns an error of the drawing library into one of the system's.
+pub fn drawing(error: impl Display) -> std::io::Error {
     std::io::Error::other(error.to_string())
 }
 

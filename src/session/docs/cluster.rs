@@ -4,6 +4,7 @@ use super::{Docs, change, docs, integer, string};
 
 /// One entry per row of the family.
 pub const DOCS: &[Docs] = &[
+    docs("ASKING"),
     docs("CLUSTER"),
     docs("CLUSTER|COUNTKEYSINSLOT").arguments(&[integer("slot")]),
     docs("CLUSTER|GETKEYSINSLOT").arguments(&[integer("slot"), integer("count")]),
@@ -21,4 +22,6 @@ pub const DOCS: &[Docs] = &[
             change("7.0.0", "Shows further addresses of the nodes."),
         ])
         .deprecated("7.0.0", "`CLUSTER SHARDS`"),
+    docs("READONLY"),
+    docs("READWRITE"),
 ];

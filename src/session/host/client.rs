@@ -7,6 +7,7 @@ use std::fmt::Write;
 
 use super::super::client::{Client, ReplyMode};
 use super::super::connection::Session;
+use super::super::core::Core;
 use super::super::table::{HostCommand, HostRun, LaterFuture, host};
 use super::{ask_all, bad_subcommand, container, help, shown, summaries};
 use crate::base::num;
@@ -14,6 +15,7 @@ use crate::command::spec::{Arity, Flags, Group, Spec, cmd};
 use crate::resp::args::Args;
 use crate::resp::error::{CmdError, CmdResult};
 use crate::resp::out::Out;
+use crate::shard::handover::Crossings;
 use crate::shard::message::{Batch, ClientFilter, ClientKind, ClientLine, Request, Response};
 
 const ANY_TIME: Flags = Flags::LOADING.and(Flags::STALE).and(Flags::NOSCRIPT);
@@ -264,17 +266,49 @@ fn list_filter(args: &Args<'_>) -> Result<ClientFilter, CmdError> {
     Ok(filter)
 }
 
+/// The lines of all clients that match, wherever they are served.
+async fn describe_all(core: &Core, filter: &ClientFilter) -> Vec<ClientLine> {
+    loop {
+        let answers = ask_all(core, || Request::Clients(filter.clone())).await;
+        let (lines, crossings): (Vec<_>, Vec<_>) = answers
+            .into_iter()
+            .filter_map(|answer| match answer {
+                Response::Clients(lines, crossings) => Some((lines, crossings)),
+                _ => None,
+            })
+            .unzip();
+        if Crossings::nobody_between(&crossings) {
+            return lines.into_iter().flatten().collect();
+        }
+    }
+}
+
+/// Closes all clients that match, wherever they are served; returns how many.
+async fn kill_all(core: &Core, filter: &ClientFilter) -> i64 {
+    let mut killed = 0;
+    loop {
+        let answers = ask_all(core, || Request::Kill(filter.clone())).await;
+        let (counts, crossings): (Vec<_>, Vec<_>) = answers
+            .into_iter()
+            .filter_map(|answer| match answer {
+                Response::Killed(count, crossings) => Some((count as i64, crossings)),
+                _ => None,
+            })
+            .unzip();
+        killed += counts.iter().sum::<i64>();
+        if Crossings::nobody_between(&crossings) {
+            return killed;
+        }
+    }
+}
+
 fn list<'a>(session: &'a mut Session, whole: &'a Batch, out: &'a mut Out) -> LaterFuture<'a> {
     Box::pin(async move {
         let filter = list_filter(&whole.args(0))?;
-        let answers = ask_all(&session.core, || Request::Clients(filter.clone())).await;
-        let mut lines: Vec<ClientLine> = Vec::new();
-        for answer in answers {
-            if let Response::Clients(more) = answer {
-                lines.extend(more);
-            }
-        }
+        let mut lines = describe_all(&session.core, &filter).await;
         lines.sort_unstable_by_key(|line| line.id);
+        // One that moved between two answers was met twice.
+        lines.dedup_by_key(|line| line.id);
         let mut text = String::new();
         let mut print = |line: &ClientLine| {
             let _ = writeln!(text, "{}", line.line);
@@ -364,12 +398,7 @@ fn kill<'a>(session: &'a mut Session, whole: &'a Batch, out: &'a mut Out) -> Lat
         let Sentence { mut filter, spare_self, is_old } = Sentence::read(&whole.args(0))?;
         let hits_self = !spare_self && session.client.matches(&filter, session.core.now());
         filter.except = Some(session.client.id);
-        let answers = ask_all(&session.core, || Request::Kill(filter.clone())).await;
-        let count = |answer: &Response| match answer {
-            Response::Count(count) => *count as i64,
-            _ => 0,
-        };
-        let killed = answers.iter().map(count).sum::<i64>() + i64::from(hits_self);
+        let killed = kill_all(&session.core, &filter).await + i64::from(hits_self);
         session.closing |= hits_self;
         match killed {
             0 if is_old => return Err(CmdError::Text("ERR No such client")),

@@ -30,14 +30,40 @@ const fn sub(name: &'static str, arity: Arity, summary: &'static str, since: &'s
     )
 }
 
-pub const COMMANDS: &[HostCommand] = &[container(
-    cmd("CLUSTER", Arity::AtLeast(2), Group::Cluster).doc(
-        "A container for Redis Cluster commands.",
-        "3.0.0",
-        "Depends on subcommand.",
+const fn mode(name: &'static str, summary: &'static str) -> Spec {
+    cmd(name, Arity::Exact(1), Group::Cluster)
+        .flags(Flags::FAST)
+        .acl(&["connection"])
+        .doc(summary, "3.0.0", "O(1)")
+}
+
+pub const COMMANDS: &[HostCommand] = &[
+    host(mode("ASKING", "Follows a redirection of one command."), HostRun::Now(as_in_a_cluster)),
+    container(
+        cmd("CLUSTER", Arity::AtLeast(2), Group::Cluster).doc(
+            "A container for Redis Cluster commands.",
+            "3.0.0",
+            "Depends on subcommand.",
+        ),
+        SUBCOMMANDS,
     ),
-    SUBCOMMANDS,
-)];
+    host(
+        mode("READONLY", "Allows reading from a replica in a cluster.")
+            .flags(Flags::FAST.and(Flags::LOADING).and(Flags::STALE)),
+        HostRun::Now(as_in_a_cluster),
+    ),
+    host(
+        mode("READWRITE", "Ends what READONLY allowed.")
+            .flags(Flags::FAST.and(Flags::LOADING).and(Flags::STALE)),
+        HostRun::Now(as_in_a_cluster),
+    ),
+];
+
+/// What a node says that has no replica and no slot on the move: nothing changes for the client.
+fn as_in_a_cluster(_: &mut Session, _: &Args<'_>, out: &mut Out) -> CmdResult {
+    out.ok();
+    Ok(())
+}
 
 const SUBCOMMANDS: &[HostCommand] = &[
     host(

@@ -31,7 +31,7 @@ fn writers_of_one_key_are_granted_in_the_order_of_ids() {
     let mut locks = Locks::new(CoreId(0));
     assert_eq!(locks.schedule(id(1), writes(&[1, 2]), 1), Scheduled::Granted(1));
     assert_eq!(locks.schedule(id(3), writes(&[2, 3]), 3), Scheduled::Waiting);
-    assert_eq!(locks.schedule(id(2), writes(&[2]), 2), Scheduled::Refused(3));
+    assert_eq!(locks.schedule(id(2), writes(&[2]), 2), Scheduled::Refused(3, 2));
     assert_eq!(locks.schedule(id(4), writes(&[1]), 4), Scheduled::Waiting);
     assert_eq!(locks.release(id(1)), None);
     assert_eq!(granted(&mut locks), [3, 4]);
@@ -46,7 +46,7 @@ fn readers_share_and_a_late_one_may_come_between() {
     assert_eq!(locks.schedule(id(5), reads(&[1]), 5), Scheduled::Granted(5));
     assert_eq!(locks.schedule(id(3), reads(&[1]), 3), Scheduled::Granted(3));
     assert_eq!(locks.schedule(id(9), writes(&[1]), 9), Scheduled::Waiting);
-    assert_eq!(locks.schedule(id(7), reads(&[1]), 7), Scheduled::Refused(9));
+    assert_eq!(locks.schedule(id(7), reads(&[1]), 7), Scheduled::Refused(9, 7));
     assert!(!locks.is_held(1, Mode::Shared) && locks.is_held(1, Mode::Exclusive));
     locks.release(id(5));
     assert_eq!(granted(&mut locks), [0u64; 0]);
@@ -113,7 +113,7 @@ impl Twin {
     fn schedule(&mut self, id: TransactionId, claim: Claim) -> Scheduled<()> {
         let mut later = self.queue.range(id..);
         if later.any(|(_, (other, _))| conflict(other, &claim)) {
-            return Scheduled::Refused(0);
+            return Scheduled::Refused(0, ());
         }
         self.queue.insert(id, (claim, false));
         if self.poll() == [id] { Scheduled::Granted(()) } else { Scheduled::Waiting }
@@ -160,7 +160,7 @@ proptest! {
                 Act::Schedule { clock, .. } if twin.queue.contains_key(&id(clock)) => {}
                 Act::Schedule { clock, claim } => {
                     let got = match locks.schedule(id(clock), claim.clone(), ()) {
-                        Scheduled::Refused(_) => Scheduled::Refused(0),
+                        Scheduled::Refused(_, ()) => Scheduled::Refused(0, ()),
                         other => other,
                     };
                     prop_assert_eq!(got, twin.schedule(id(clock), claim));

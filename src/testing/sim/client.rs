@@ -4,17 +4,23 @@
 //! error.
 
 use std::collections::VecDeque;
+use std::os::fd::AsFd;
 use std::rc::Rc;
 
 use super::history::History;
 use crate::base::prng::Prng;
 use crate::base::seams::Chunk;
-use crate::session::link::Link;
+use crate::session::link::{Departure, Link};
 
 /// Commands a client sends in all, at most.
 const COMMANDS_MAX: u64 = 16;
 /// Commands of one client without a reply, at most.
 const PIPELINE_MAX: usize = 6;
+
+/// Kinds of commands, the frequent ones several times.
+pub const KINDS: u64 = 40;
+/// The kinds that claim on all their cores at once: MSETNX, RENAME and COPY.
+pub const TWO_PHASE: u64 = 0b11 << 26 | 0b1111 << 31;
 
 /// Keys that lie far apart, so that few cores hold two of them.
 const KEYS: &[&str] = &["a", "b", "c", "d", "e", "f"];
@@ -22,10 +28,14 @@ const KEYS: &[&str] = &["a", "b", "c", "d", "e", "f"];
 /// One client with its connection.
 pub struct Customer {
     pub number: usize,
+    /// The client's id on the server.
+    pub id: u64,
     pub station: usize,
     pub link: Rc<Link>,
     random: Prng,
     keys: u64,
+    /// One bit for each kind of command that it may send; at least one is set.
+    allowed: u64,
     database: usize,
     /// Commands still to be thought of.
     left: u64,
@@ -35,23 +45,33 @@ pub struct Customer {
     open: VecDeque<usize>,
     received: Vec<u8>,
     gone: bool,
+    /// Its connection is between two cores.
+    travels: bool,
 }
 
 impl Customer {
     /// A client at the other end of `link`, which the core `station` serves.
-    pub fn new(number: usize, station: usize, link: Rc<Link>, keys: u64, random: Prng) -> Customer {
-        let mut random = random;
+    pub fn new(
+        (number, id): (usize, u64),
+        station: usize,
+        link: Rc<Link>,
+        (keys, allowed): (u64, u64),
+        mut random: Prng,
+    ) -> Customer {
         Customer {
             number,
+            id,
             station,
             link,
             keys: keys.min(KEYS.len() as u64),
+            allowed,
             database: 0,
             left: 1 + random.below(COMMANDS_MAX),
             unsent: VecDeque::new(),
             open: VecDeque::new(),
             received: Vec::new(),
             gone: false,
+            travels: false,
             random,
         }
     }
@@ -59,12 +79,37 @@ impl Customer {
     /// True if it has something to send or to read.
     pub fn can_act(&self) -> bool {
         let thinks = self.left > 0 && self.open.len() < PIPELINE_MAX;
-        !self.gone && (thinks || !self.unsent.is_empty() || !self.link.output().is_empty())
+        !self.gone
+            && !self.travels
+            && (thinks || !self.unsent.is_empty() || !self.link.output().is_empty())
     }
 
     /// True if it will never be answered, when nothing more happens.
     pub fn is_waiting(&self) -> bool {
         !self.gone && !self.open.is_empty()
+    }
+
+    /// True if its core wants to be rid of the connection.
+    pub fn can_depart(&self) -> bool {
+        !self.gone && !self.travels && self.link.is_leaving()
+    }
+
+    /// Lets go of the socket as a driver would whose kernel has taken a part of the output.
+    pub fn depart(&mut self, now: u64, history: &mut History) {
+        let (bytes, shared) = self.link.output().take();
+        assert!(shared.is_empty(), "values are short");
+        let taken = self.random.below(bytes.len() as u64 + 1) as usize;
+        self.received.extend(&bytes[..taken]);
+        self.understand(now, history);
+        // Any descriptor will do: nobody uses it.
+        let socket = std::io::stderr().as_fd().try_clone_to_owned().expect("descriptors are left");
+        self.link.depart(Departure { socket, unsent: bytes[taken..].to_vec() });
+        self.travels = true;
+    }
+
+    /// The connection is served by another core.
+    pub fn arrive(&mut self, station: usize, link: Rc<Link>) {
+        (self.station, self.link, self.travels) = (station, link, false);
     }
 
     /// The connection is gone; replies under way are lost.
@@ -136,7 +181,7 @@ impl Customer {
 
     fn command(&mut self) -> Vec<String> {
         let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
-        match self.random.below(40) {
+        match self.kind() {
             0..7 => words(&["SET", &self.key(), &self.value()]),
             7..14 => words(&["GET", &self.key()]),
             14..18 => words(&["INCR", &self.key()]),
@@ -158,6 +203,16 @@ impl Customer {
         }
     }
 
+    /// A kind of command that this run allows.
+    fn kind(&mut self) -> u64 {
+        loop {
+            let kind = self.random.below(KINDS);
+            if self.allowed >> kind & 1 == 1 {
+                return kind;
+            }
+        }
+    }
+
     fn other_database(&self) -> String {
         (1 - self.database).to_string()
     }
@@ -167,6 +222,11 @@ impl Customer {
         self.link.heard();
         assert!(shared.is_empty(), "values are short");
         self.received.extend(bytes);
+        self.understand(now, history);
+    }
+
+    /// Takes the whole replies out of what was received.
+    fn understand(&mut self, now: u64, history: &mut History) {
         while let Some(end) = reply_end(&self.received, 0) {
             let reply: Vec<u8> = self.received.drain(..end).collect();
             let reply = String::from_utf8_lossy(&reply).into_owned();

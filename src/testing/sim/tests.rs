@@ -18,15 +18,18 @@ fn every_history_is_explained_by_one_order() {
         Some(seed) => seed..seed + 1,
         None => 0..number("SEEDS").unwrap_or(SEEDS),
     };
-    let mut commands = 0;
+    let (mut commands, mut moves) = (0, 0);
     let count = seeds.end - seeds.start;
     for seed in seeds {
         match Sim::run(seed) {
-            Ok(totals) => commands += totals.commands,
+            Ok(totals) => {
+                commands += totals.commands;
+                moves += totals.moves;
+            }
             Err(failure) => panic!("{failure}"),
         }
     }
-    eprintln!("{count} seeds, {commands} commands: every history is explained");
+    eprintln!("{count} seeds, {commands} commands, {moves} moves: every history is explained");
 }
 
 #[test]
@@ -66,7 +69,12 @@ fn every_mutation_is_caught() {
         Mutation::WholeShardIgnored,
         Mutation::GrantLost,
         Mutation::LateAnswer,
+        Mutation::ConclusionUnclaimed,
+        Mutation::FirstClaimDropped,
+        Mutation::RefusalIgnored,
         Mutation::ReplyDoubled,
+        Mutation::HandoverForgetsInput,
+        Mutation::HandoverForgetsOutput,
         Mutation::BatchReordered,
         Mutation::MessageLost,
         Mutation::WakeLost,
