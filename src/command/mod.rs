@@ -4,5 +4,8 @@
 //! keyspace.
 
 pub mod generic;
+pub mod geo;
+pub mod list;
+pub mod sorted_set;
 pub mod spec;
 pub mod string;

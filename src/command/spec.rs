@@ -158,7 +158,8 @@ pub enum Keys {
     /// A count at `count_at`, followed by that many keys, one every `step` arguments.
     Counted { count_at: u8, step: u8, access: Access },
     /// After a keyword that is searched from position `from` (from the end when negative): every
-    /// argument to the end that belongs to the first 1/`limit` part (`limit` 0: all).
+    /// argument to the end that belongs to the first 1/`limit` part (`limit` 0: all). A `last` that
+    /// is not negative counts from the first of them: 0 means that one alone.
     After { keyword: &'static str, from: i8, last: i8, step: u8, limit: u8, access: Access },
     /// Positions that only code can find; `sink` is called with each.
     Custom(fn(&Args<'_>, sink: &mut dyn FnMut(usize)), Access),

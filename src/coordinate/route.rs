@@ -76,7 +76,11 @@ pub fn positions(keys: &Keys, args: &Args<'_>, found: &mut dyn FnMut(usize)) {
             let Some(first) = after_keyword(args, keyword, from) else { return };
             let left = args.len().saturating_sub(first);
             let count = if limit > 1 { left / usize::from(limit) } else { left };
-            let end = if limit > 1 { first + count } else { from_end(last, args.len()) + 1 };
+            let end = match last {
+                _ if limit > 1 => first + count,
+                0.. => args.len().min(first + last as usize + 1),
+                _ => from_end(last, args.len()) + 1,
+            };
             (first..end).step_by(step.into()).for_each(found);
         }
         Keys::Custom(find, _) => find(args, found),

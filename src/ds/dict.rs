@@ -75,6 +75,8 @@ enum Place {
 // SAFETY: a dictionary owns its buckets and records, and shares nothing; it may go to another
 // thread wherever its records may.
 unsafe impl<R: Record + Send> Send for Dict<R> {}
+// SAFETY: nothing in a shared dictionary changes but what its records change themselves.
+unsafe impl<R: Record + Sync> Sync for Dict<R> {}
 
 impl<R: Record> Default for Dict<R> {
     fn default() -> Dict<R> {

@@ -221,6 +221,12 @@ impl Listpack {
         Iter::new(self.entries_from(position.at()))
     }
 
+    /// The items in front of `position`, which may be the end.
+    #[inline]
+    pub fn iter_before(&self, position: Position) -> Iter<'_> {
+        Iter::new(&self.as_bytes()[HEADER_BYTES..position.at()])
+    }
+
     #[inline]
     fn entries_from(&self, start: usize) -> &[u8] {
         &self.as_bytes()[start..self.end().at()]

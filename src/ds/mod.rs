@@ -1,7 +1,11 @@
 //! Data structures without Redis semantics and without I/O.
 
+pub mod btree;
 pub mod dict;
+pub mod geohash;
 pub mod intset;
 pub mod listpack;
 pub mod member;
+pub mod quicklist;
+pub mod ranked;
 pub mod table;

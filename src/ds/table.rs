@@ -170,6 +170,8 @@ pub struct Table<R: Record> {
 // SAFETY: the table owns its segments, directories and records, and shares nothing; it may go to
 // another thread wherever its records may.
 unsafe impl<R: Record + Send> Send for Table<R> {}
+// SAFETY: nothing in a shared table changes but what its records change themselves.
+unsafe impl<R: Record + Sync> Sync for Table<R> {}
 
 impl<R: Record> Default for Table<R> {
     fn default() -> Table<R> {

@@ -189,7 +189,15 @@ impl Out {
     /// A bulk string, copied.
     #[inline]
     pub fn bulk(&mut self, value: &[u8]) {
-        self.number(b'$', value.len() as i64);
+        let length = value.len();
+        self.bytes.reserve(length + 32);
+        let digit = |number: usize| b'0' + (number % 10) as u8;
+        // Heads of a known size are stored at once.
+        match length {
+            0..10 => self.raw(&[b'$', digit(length), b'\r', b'\n']),
+            10..100 => self.raw(&[b'$', digit(length / 10), digit(length), b'\r', b'\n']),
+            _ => self.number(b'$', length as i64),
+        }
         self.bytes.extend_from_slice(value);
         self.bytes.extend_from_slice(b"\r\n");
     }
@@ -208,6 +216,13 @@ impl Out {
     pub fn bulk_int(&mut self, value: i64) {
         let mut digits = itoa::Buffer::new();
         self.bulk(digits.format(value).as_bytes());
+    }
+
+    /// A double printed as a bulk string.
+    pub fn bulk_f64(&mut self, value: f64) {
+        let mut text = Vec::with_capacity(24);
+        num::write_f64(&mut text, value);
+        self.bulk(&text);
     }
 
     /// The null value: `$-1` or `_`.

@@ -112,7 +112,13 @@ pub struct Table {
 
 const INDEX: usize = 2048;
 const EMPTY: u16 = u16::MAX;
-const DATA: &[&[Command]] = &[command::string::COMMANDS, command::generic::COMMANDS];
+const DATA: &[&[Command]] = &[
+    command::string::COMMANDS,
+    command::list::COMMANDS,
+    command::generic::COMMANDS,
+    command::sorted_set::COMMANDS,
+    command::geo::COMMANDS,
+];
 const HOST: &[&[HostCommand]] = host::FAMILIES;
 
 /// The table; built on first use.

@@ -21,6 +21,9 @@ impl Event {
     pub const fn generic(name: &'static str) -> Event {
         Event { class: b'g', name }
     }
+    pub const fn list(name: &'static str) -> Event {
+        Event { class: b'l', name }
+    }
     pub const DEL: Event = Event::generic("del");
     pub const EXPIRE: Event = Event::generic("expire");
     pub const PERSIST: Event = Event::generic("persist");

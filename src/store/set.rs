@@ -18,6 +18,21 @@ impl Set {
         is_new
     }
 
+    /// Number of members.
+    pub fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// True if `member` is there.
+    pub fn contains(&self, member: &[u8]) -> bool {
+        self.items.iter().any(|item| **item == *member)
+    }
+
+    /// All members.
+    pub fn iter(&self) -> impl Iterator<Item = crate::ds::listpack::Item<'_>> {
+        self.items.iter().map(|item| crate::ds::listpack::Item::Text(item))
+    }
+
     /// Takes a member out; false if it is not there.
     pub fn remove(&mut self, member: &[u8]) -> bool {
         let found = self.items.iter().position(|item| **item == *member);

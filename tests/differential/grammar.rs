@@ -85,12 +85,31 @@ pub const ROWS: &[Row] = &[
 /// Commands on other types, for streams against a server that has them: they make the keys of a
 /// wrong type that the others meet.
 pub const OTHER_TYPES: &[Row] = &[
-    row("RPUSH <key> (<value>)+", 2),
+    row("RPUSH <key> (<value>)+", 6),
+    row("LPUSH <key> (<value>)+", 6),
+    row("LPUSHX <key> (<value>)+", 1),
+    row("RPUSHX <key> (<value>)+", 1),
+    row("LPOP <key> [<count>]", 2),
+    row("RPOP <key> [<count>]", 2),
+    row("LMPOP 1 <key> <end> [COUNT <count>]", 1),
+    row("LMPOP 3 <key> <key> <key> <end> [COUNT <count>]", 2),
+    row("LMPOP <count> (<key>)+ <end> [COUNT <count>]", 1),
+    row("LLEN <key>", 1),
+    row("LINDEX <key> <integer>", 2),
+    row("LINSERT <key> [BEFORE|AFTER] <value> <value>", 1),
+    row("LINSERT <key> BEFORE <value> <value>", 2),
+    row("LSET <key> <count> <value>", 3),
+    row("LTRIM <key> <count> <count>", 1),
+    row("LREM <key> <count> <value>", 3),
+    row("LPOS <key> <value> {[RANK <count>] [COUNT <count>] [MAXLEN <count>]}", 3),
+    row("LMOVE <key> <key> <end> <end>", 4),
+    row("RPOPLPUSH <key> <key>", 2),
     row("SADD <key> (<value>)+", 1),
     row("HSET <key> (<value> <value>)+", 1),
     row("ZADD <key> <float> <value>", 1),
     row("XADD <key> 1-1 a <value>", 1),
     row("LRANGE <key> 0 -1", 1),
+    row("LRANGE <key> <integer> <integer>", 2),
     row("SORT <key> {[LIMIT 0 3] [ASC|DESC] [ALPHA] [STORE <key>]}", 1),
 ];
 
@@ -129,6 +148,9 @@ const INTEGERS: &[&str] = &[
     "-9223372036854775808",
     "-9223372036854775807",
 ];
+
+/// Numbers of elements, without the one that has no magnitude: there versions differ.
+const COUNTS: &[&str] = &["0", "1", "-1", "2", "-2", "3", "-3", "10", "9223372036854775807"];
 
 const BAD_INTEGERS: &[&str] = &[
     "",
@@ -311,10 +333,16 @@ impl<'a> Grammar<'a> {
         let text = match kind {
             "key" => self.random.pick(KEYS).to_owned(),
             "value" => return command.push(self.value()),
-            "integer" | "offset" | "seconds" | "millis" | "unix-seconds" | "unix-millis" if bad => {
+            "integer" | "count" | "offset" | "seconds" | "millis" | "unix-seconds"
+            | "unix-millis"
+                if bad =>
+            {
                 self.random.pick(BAD_INTEGERS).to_owned()
             }
             "integer" => self.random.pick(INTEGERS).to_owned(),
+            "count" => self.random.pick(COUNTS).to_owned(),
+            "end" if bad => self.random.pick(&["", "UP", "LEFTS"]).to_owned(),
+            "end" => self.random.pick(&["LEFT", "RIGHT", "left", "Right"]).to_owned(),
             "float" if bad => self.random.pick(BAD_FLOATS).to_owned(),
             "float" => self.random.pick(FLOATS).to_owned(),
             "offset" => self.offset(),

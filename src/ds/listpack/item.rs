@@ -89,8 +89,10 @@ const INT_16: u8 = 0xF1;
 const INT_24: u8 = 0xF2;
 const INT_32: u8 = 0xF3;
 const INT_64: u8 = 0xF4;
-const SMALL_TEXT_MAX: usize = 63;
-const MEDIUM_TEXT_MAX: usize = 4095;
+
+/// The first lengths of text that need the next encoding.
+const SMALL_TEXT_END: usize = 64;
+const MEDIUM_TEXT_END: usize = 4096;
 
 /// An item as it is stored: the first bytes (an integer's are all), and the text.
 pub(super) struct Encoded<'a> {
@@ -187,16 +189,20 @@ fn integer_head(value: i64) -> (u128, usize) {
         let data = value as u64 & (u64::MAX >> (64 - 8 * bytes));
         (u128::from(data) << 8 | u128::from(tag), 1 + bytes)
     };
-    match value {
-        0..=0x7F => (value as u128, 1),
-        -0x1000..=0xFFF => {
-            let high = SMALL_INT | (value >> 8) as u8 & 0x1F;
-            (u128::from(high) | u128::from(value as u8) << 8, 2)
-        }
-        -0x8000..=0x7FFF => tagged(INT_16, 2),
-        -0x80_0000..=0x7F_FFFF => tagged(INT_24, 3),
-        -0x8000_0000..=0x7FFF_FFFF => tagged(INT_32, 4),
-        _ => tagged(INT_64, 8),
+    let fits = |bits: u32| matches!(value >> (bits - 1), 0 | -1);
+    if (0..=0x7F).contains(&value) {
+        (value as u128, 1)
+    } else if fits(13) {
+        let high = SMALL_INT | (value >> 8) as u8 & 0x1F;
+        (u128::from(high) | u128::from(value as u8) << 8, 2)
+    } else if fits(16) {
+        tagged(INT_16, 2)
+    } else if fits(24) {
+        tagged(INT_24, 3)
+    } else if fits(32) {
+        tagged(INT_32, 4)
+    } else {
+        tagged(INT_64, 8)
     }
 }
 
@@ -204,8 +210,8 @@ fn integer_head(value: i64) -> (u128, usize) {
 #[inline]
 fn text_head(length: usize) -> (u128, usize) {
     match length {
-        0..=SMALL_TEXT_MAX => (u128::from(SMALL_TEXT | length as u8), 1),
-        ..=MEDIUM_TEXT_MAX => {
+        0..SMALL_TEXT_END => (u128::from(SMALL_TEXT | length as u8), 1),
+        SMALL_TEXT_END..MEDIUM_TEXT_END => {
             let high = MEDIUM_TEXT | (length >> 8) as u8;
             (u128::from(high) | u128::from(length as u8) << 8, 2)
         }
@@ -263,10 +269,10 @@ pub(super) fn decode(bytes: &[u8]) -> Option<(Item<'_>, usize)> {
 pub(super) fn span(length: usize) -> usize {
     length
         + match length {
-            0..128 => 1,
-            ..0x3FFF => 2,
-            ..0x1F_FFFF => 3,
-            ..0xFFF_FFFF => 4,
+            0..0x80 => 1,
+            0x80..0x3FFF => 2,
+            0x3FFF..0x1F_FFFF => 3,
+            0x1F_FFFF..0xFFF_FFFF => 4,
             _ => 5,
         }
 }

@@ -11,7 +11,10 @@
 mod cluster;
 mod connection;
 mod generic;
+mod geo;
+mod list;
 mod server;
+mod sorted_set;
 mod string;
 
 #[cfg(test)]
@@ -20,8 +23,16 @@ pub mod generate;
 mod tests;
 
 /// The families that have entries.
-pub const FAMILIES: &[&[Docs]] =
-    &[string::DOCS, generic::DOCS, connection::DOCS, server::DOCS, cluster::DOCS];
+pub const FAMILIES: &[&[Docs]] = &[
+    string::DOCS,
+    list::DOCS,
+    generic::DOCS,
+    sorted_set::DOCS,
+    geo::DOCS,
+    connection::DOCS,
+    server::DOCS,
+    cluster::DOCS,
+];
 
 /// The entry of a command; `name` is the full name in any case, such as `get` or `config|get`.
 pub fn find(name: &str) -> Option<&'static Docs> {

@@ -14,7 +14,16 @@ use crate::testing::Fixture;
 
 /// Pairs of options that their command refuses together with a syntax error, although its tree,
 /// which is Redis's, allows them.
-const EXCLUSIVE: &[(&str, [&str; 2])] = &[("INCREX", ["PERSIST", "ENX"])];
+const EXCLUSIVE: &[(&str, [&str; 2])] = &[
+    ("INCREX", ["PERSIST", "ENX"]),
+    ("ZINTER", ["WEIGHTS", "WEIGHTS"]),
+    ("ZINTERSTORE", ["WEIGHTS", "WEIGHTS"]),
+    ("ZRANGE", ["BYLEX", "WITHSCORES"]),
+    ("ZRANGE", ["LIMIT", "LIMIT"]),
+    ("ZRANGESTORE", ["LIMIT", "LIMIT"]),
+    ("ZUNION", ["WEIGHTS", "WEIGHTS"]),
+    ("ZUNIONSTORE", ["WEIGHTS", "WEIGHTS"]),
+];
 
 /// Requests generated for each command.
 const REQUESTS: usize = 200;

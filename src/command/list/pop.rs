@@ -1,0 +1,199 @@
+//! Elements go: LPOP, RPOP, LMPOP.
+//!
+//! The keys of LMPOP may lie on several shards. Phase one finds, on each, the first of its keys
+//! that exists; phase two takes elements from the first of those. A key of another type matters
+//! only if no list stands in front of it, so it is remembered in phase one and refused in phase
+//! two, when all know which key is the first.
+
+use super::{end, popped, write_item};
+use crate::base::num;
+use crate::command::spec::Parcel;
+use crate::ds::quicklist::End;
+use crate::resp::args::{Args, Key};
+use crate::resp::error::{CmdError, CmdResult};
+use crate::resp::out::Out;
+use crate::store::db::Db;
+use crate::store::list::List;
+use crate::store::object::EncodingLimits;
+
+const NOT_POSITIVE: CmdError = CmdError::Text("ERR value is out of range, must be positive");
+const NO_KEYS: CmdError = CmdError::Text("ERR numkeys should be greater than 0");
+const NO_COUNT: CmdError = CmdError::Text("ERR count should be greater than 0");
+
+pub(super) fn lpop(db: &mut Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
+    pop(db, End::Front, "lpop", args, out)
+}
+
+pub(super) fn rpop(db: &mut Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
+    pop(db, End::Back, "rpop", args, out)
+}
+
+#[inline]
+fn pop(db: &mut Db, end: End, name: &'static str, args: &Args<'_>, out: &mut Out) -> CmdResult {
+    if args.len() > 2 {
+        return pop_some(db, end, name, args, out);
+    }
+    let Some(mut list) = db.edit::<List>(args.key(1))? else {
+        out.null();
+        return Ok(());
+    };
+    let limits = list.tuning().encoding;
+    let items = &mut *list;
+    write_item(out, items.peek(end).expect("no list in the keyspace is empty"));
+    items.pop(end, &limits);
+    list.changed(popped(end));
+    Ok(())
+}
+
+/// With a count, the reply is an array.
+fn pop_some(
+    db: &mut Db,
+    end: End,
+    name: &'static str,
+    args: &Args<'_>,
+    out: &mut Out,
+) -> CmdResult {
+    if args.len() > 3 {
+        return Err(CmdError::WrongArity(name.into()));
+    }
+    let count = num::parse_i64(args.at(2)).and_then(|count| usize::try_from(count).ok());
+    let count = count.ok_or(NOT_POSITIVE)?;
+    let Some(mut list) = db.edit::<List>(args.key(1))? else {
+        out.null_array();
+        return Ok(());
+    };
+    let limits = list.tuning().encoding;
+    if take(&mut list, end, count, &limits, out) > 0 {
+        list.changed(popped(end));
+    }
+    Ok(())
+}
+
+/// Removes up to `count` elements at an end and writes them as an array; returns how many.
+fn take(list: &mut List, end: End, count: usize, limits: &EncodingLimits, out: &mut Out) -> usize {
+    let (length, count) = (list.len(), count.min(list.len()));
+    out.array(count);
+    if count > 0 {
+        list.visit(end, at_end(end, length), count, |item| write_item(out, item));
+        list.remove_range(if end == End::Front { 0 } else { length - count }, count, limits);
+    }
+    count
+}
+
+/// The number of the element at an end of a list that has some.
+pub(super) fn at_end(end: End, length: usize) -> usize {
+    if end == End::Front { 0 } else { length - 1 }
+}
+
+/// Takes up to `count` elements, at an end, of the first of these keys that exists, and writes its
+/// name and the elements, as LMPOP answers; returns false, and writes nothing, if none exists.
+/// [`CmdError::WrongType`] if the first that exists is no list.
+pub fn pop_first<'a>(
+    db: &mut Db,
+    keys: impl Iterator<Item = Key<'a>>,
+    end: End,
+    count: usize,
+    out: &mut Out,
+) -> Result<bool, CmdError> {
+    for key in keys {
+        if let Some(mut list) = db.edit::<List>(key)? {
+            let limits = list.tuning().encoding;
+            out.array(2);
+            out.bulk(key.bytes);
+            let taken = take(&mut list, end, count, &limits, out);
+            list.changed(popped(end));
+            let name: &[u8] = if end == End::Front { b"LPOP" } else { b"RPOP" };
+            list.repeat_as(&[name, key.bytes, itoa::Buffer::new().format(taken).as_bytes()]);
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// What LMPOP was asked for: its keys stand at `first_key..first_key + keys`.
+pub struct Request {
+    pub first_key: usize,
+    pub keys: usize,
+    pub end: End,
+    pub count: usize,
+}
+
+impl Request {
+    /// Reads `numkeys key [key ...] LEFT|RIGHT [COUNT count]` from position `start` on.
+    pub fn read(args: &Args<'_>, start: usize) -> Result<Request, CmdError> {
+        let positive = |word: &[u8]| {
+            let number = num::parse_i64(word).filter(|number| *number > 0)?;
+            usize::try_from(number).ok()
+        };
+        let keys = positive(args.at(start)).ok_or(NO_KEYS)?;
+        let first_key = start + 1;
+        let behind = first_key.checked_add(keys).filter(|behind| *behind < args.len());
+        let mut options = args.reader(behind.ok_or(CmdError::Syntax)?);
+        let end = end(options.word()?)?;
+        let mut count = None;
+        while !options.done() {
+            if count.is_some() || options.left() < 2 || !options.keyword("COUNT") {
+                return Err(CmdError::Syntax);
+            }
+            count = Some(positive(options.word()?).ok_or(NO_COUNT)?);
+        }
+        Ok(Request { first_key, keys, end, count: count.unwrap_or(1) })
+    }
+
+    fn positions(&self) -> std::ops::Range<usize> {
+        self.first_key..self.first_key + self.keys
+    }
+}
+
+/// The first key on one shard that exists.
+struct Found {
+    position: usize,
+    /// What would be taken from it, unless it is no list.
+    elements: Option<Vec<u8>>,
+}
+
+pub(super) fn collect_lmpop(db: &Db, args: &Args<'_>) -> Result<Parcel, CmdError> {
+    let request = Request::read(args, 1)?;
+    for position in request.positions().filter(|position| db.owns(args.key(*position))) {
+        let elements = match db.peek_as::<List>(args.key(position)) {
+            Ok(None) => continue,
+            Ok(Some(list)) => {
+                let mut encoded = Out::default();
+                // The owner of the first key answers. It takes the elements itself if they are its
+                // own; they travel as the reply that they will be.
+                if !db.owns(args.key(request.first_key)) {
+                    let count = request.count.min(list.len());
+                    encoded.array(count);
+                    let first = at_end(request.end, list.len());
+                    list.visit(request.end, first, count, |item| write_item(&mut encoded, item));
+                }
+                Some(encoded.to_vec())
+            }
+            Err(_) => None,
+        };
+        return Ok(Some(Box::new(Found { position, elements })));
+    }
+    Ok(None)
+}
+
+pub(super) fn lmpop(db: &mut Db, args: &Args<'_>, parcels: &[Parcel], out: &mut Out) -> CmdResult {
+    let request = Request::read(args, 1)?;
+    let found = parcels.iter().flatten().filter_map(|parcel| parcel.downcast_ref::<Found>());
+    let Some(found) = found.min_by_key(|found| found.position) else {
+        out.null_array();
+        return Ok(());
+    };
+    let elements = found.elements.as_ref().ok_or(CmdError::WrongType)?;
+    let key = args.key(found.position);
+    if db.owns(key) {
+        // It may have expired since it was found.
+        if !pop_first(db, std::iter::once(key), request.end, request.count, out)? {
+            out.null_array();
+        }
+    } else {
+        out.array(2);
+        out.bulk(key.bytes);
+        out.raw(elements);
+    }
+    Ok(())
+}

@@ -1,0 +1,249 @@
+//! ZPOPMIN, ZPOPMAX and ZMPOP.
+
+use super::entries::{Entries, open_list, write_list, write_member};
+use crate::base::num;
+use crate::command::spec::Parcel;
+use crate::ds::listpack::Item;
+use crate::resp::args::{Args, Key};
+use crate::resp::error::{CmdError, CmdResult};
+use crate::resp::out::Out;
+use crate::store::change::Event;
+use crate::store::db::Db;
+use crate::store::sorted_set::SortedSet;
+
+const NOT_POSITIVE: CmdError = CmdError::Text("ERR value is out of range, must be positive");
+const NO_KEYS: CmdError = CmdError::Text("ERR numkeys should be greater than 0");
+const NO_COUNT: CmdError = CmdError::Text("ERR count should be greater than 0");
+
+/// The end of a sorted set from which members are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    Min,
+    Max,
+}
+
+impl End {
+    fn event(self) -> Event {
+        super::event(match self {
+            End::Min => "zpopmin",
+            End::Max => "zpopmax",
+        })
+    }
+
+    /// The command that takes from this end of one key.
+    fn command(self) -> &'static [u8] {
+        match self {
+            End::Min => b"ZPOPMIN",
+            End::Max => b"ZPOPMAX",
+        }
+    }
+
+    fn ranks(self, len: usize, count: usize) -> std::ops::Range<usize> {
+        let count = count.min(len);
+        match self {
+            End::Min => 0..count,
+            End::Max => len - count..len,
+        }
+    }
+}
+
+/// Takes up to `count` members from an end of the sorted set at `key`. Calls `begin` with their
+/// number, then `visit` with each, the outermost first; neither if there is no such key. Returns
+/// the number.
+pub fn pop(
+    db: &mut Db,
+    key: Key<'_>,
+    end: End,
+    count: usize,
+    mut visit: impl FnMut(Taken<'_>),
+) -> Result<usize, CmdError> {
+    let Some(mut set) = db.edit::<SortedSet>(key)? else { return Ok(0) };
+    let ranks = end.ranks(set.len(), count);
+    let taken = ranks.len();
+    if taken > 0 {
+        visit(Taken::Count(taken));
+        for (member, score) in set.walk(ranks.clone(), end == End::Max) {
+            visit(Taken::Member(member, score));
+        }
+        set.remove_ranks(ranks);
+        set.changed(end.event());
+        let mut digits = itoa::Buffer::new();
+        set.repeat_as(&[end.command(), key.bytes, digits.format(taken).as_bytes()]);
+    }
+    Ok(taken)
+}
+
+/// What [`pop`] shows.
+pub enum Taken<'a> {
+    /// How many members follow.
+    Count(usize),
+    Member(Item<'a>, f64),
+}
+
+fn pop_end(db: &mut Db, args: &Args<'_>, out: &mut Out, end: End) -> CmdResult {
+    let count = match args.len() {
+        2 => None,
+        3 => {
+            let count = num::parse_i64(args.at(2)).and_then(|count| usize::try_from(count).ok());
+            Some(count.ok_or(NOT_POSITIVE)?)
+        }
+        _ => return Err(CmdError::Syntax),
+    };
+    // A single member without a count is never nested.
+    let nests = count.is_some();
+    let taken = pop(db, args.key(1), end, count.unwrap_or(1), |taken| match taken {
+        Taken::Count(count) if nests => open_list(out, count, true),
+        Taken::Count(_) => out.array(2),
+        Taken::Member(member, score) if nests => write_member(out, member, score, true),
+        Taken::Member(member, score) => {
+            write_member(out, member, score, false);
+            out.double(score);
+        }
+    })?;
+    if taken == 0 {
+        out.array(0);
+    }
+    Ok(())
+}
+
+pub(super) fn zpopmin(db: &mut Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
+    pop_end(db, args, out, End::Min)
+}
+
+pub(super) fn zpopmax(db: &mut Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
+    pop_end(db, args, out, End::Max)
+}
+
+/// ZMPOP's arguments.
+struct Request {
+    /// Positions of the keys.
+    keys: std::ops::Range<usize>,
+    end: End,
+    count: usize,
+}
+
+impl Request {
+    /// Reads the arguments from the number of keys on, which stands at `at`.
+    fn read(args: &Args<'_>, at: usize) -> Result<Request, CmdError> {
+        let positive = |index: usize, error: CmdError| {
+            let number = num::parse_i64(args.at(index)).filter(|number| *number > 0);
+            number.map(|number| number as usize).ok_or(error)
+        };
+        let count = positive(at, NO_KEYS)?;
+        let keys = at + 1..(at + 1).saturating_add(count);
+        if keys.end >= args.len() {
+            return Err(CmdError::Syntax);
+        }
+        let mut options = args.reader(keys.end);
+        let end = if options.keyword("MIN") {
+            End::Min
+        } else if options.keyword("MAX") {
+            End::Max
+        } else {
+            return Err(CmdError::Syntax);
+        };
+        let mut count = None;
+        while !options.done() {
+            if count.is_some() || !options.keyword("COUNT") || options.done() {
+                return Err(CmdError::Syntax);
+            }
+            count = Some(positive(options.position(), NO_COUNT)?);
+            options.word()?;
+        }
+        Ok(Request { keys, end, count: count.unwrap_or(1) })
+    }
+}
+
+/// The first of a shard's keys that holds anything.
+struct Candidate {
+    /// Position among the arguments.
+    position: usize,
+    /// What would be taken; none if the key is of another type.
+    entries: Option<Entries>,
+}
+
+pub(super) fn zmpop_collect(db: &Db, args: &Args<'_>) -> Result<Parcel, CmdError> {
+    let request = Request::read(args, 1)?;
+    for position in request.keys {
+        let key = args.key(position);
+        if !db.owns(key) || db.peek(key).is_none() {
+            continue;
+        }
+        let Ok(set) = db.peek_as::<SortedSet>(key) else {
+            return Ok(Some(Box::new(Candidate { position, entries: None })));
+        };
+        let set = set.expect("the key exists");
+        let mut entries = Entries::default();
+        let ranks = request.end.ranks(set.len(), request.count);
+        entries.extend(set.walk(ranks, request.end == End::Max));
+        return Ok(Some(Box::new(Candidate { position, entries: Some(entries) })));
+    }
+    Ok(None)
+}
+
+pub(super) fn zmpop_commit(
+    db: &mut Db,
+    args: &Args<'_>,
+    parcels: &[Parcel],
+    out: &mut Out,
+) -> CmdResult {
+    let request = Request::read(args, 1)?;
+    let candidates = parcels.iter().flatten();
+    let candidates = candidates.filter_map(|parcel| parcel.downcast_ref::<Candidate>());
+    let Some(chosen) = candidates.min_by_key(|candidate| candidate.position) else {
+        out.null_array();
+        return Ok(());
+    };
+    let entries = chosen.entries.as_ref().ok_or(CmdError::WrongType)?;
+    let key = args.key(chosen.position);
+    if db.owns(key) {
+        pop(db, key, request.end, request.count, |_| {})?;
+    }
+    out.array(2);
+    out.bulk(key.bytes);
+    // Each member stands with its score in an array of its own, in both protocols.
+    out.array(entries.len());
+    for (member, score) in entries.iter() {
+        out.array(2);
+        out.bulk(member);
+        out.double(score);
+    }
+    Ok(())
+}
+
+/// Takes up to `count` members from the first of `keys` that holds any: what a blocking pop tries.
+/// Returns the position of the key among `keys`, and what was taken.
+pub fn pop_first<'k>(
+    db: &mut Db,
+    keys: impl Iterator<Item = Key<'k>>,
+    end: End,
+    count: usize,
+) -> Result<Option<(usize, Popped)>, CmdError> {
+    for (index, key) in keys.enumerate() {
+        let mut entries = Entries::default();
+        let mut keep = |taken: Taken<'_>| {
+            if let Taken::Member(member, score) = taken {
+                entries.extend(std::iter::once((member, score)));
+            }
+        };
+        if pop(db, key, end, count, &mut keep)? > 0 {
+            return Ok(Some((index, Popped(entries))));
+        }
+    }
+    Ok(None)
+}
+
+/// Members that were taken out.
+pub struct Popped(Entries);
+
+impl Popped {
+    /// The members with their scores, the outermost first.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&[u8], f64)> {
+        self.0.iter()
+    }
+
+    /// Writes them as a list of members with scores.
+    pub fn write(&self, out: &mut Out) {
+        write_list(out, self.0.iter().map(|(member, score)| (Item::Text(member), score)), true);
+    }
+}

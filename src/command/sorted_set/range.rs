@@ -1,0 +1,208 @@
+//! Ranges read, counted, stored and removed: ZRANGE and what it replaced, ZCOUNT, ZLEXCOUNT,
+//! ZRANGESTORE, ZREMRANGEBY*.
+
+use std::ops::Range;
+
+use super::bounds::{Bounds, By};
+use super::entries::{Entries, write_list};
+use super::store_result;
+use crate::command::spec::Parcel;
+use crate::resp::args::Args;
+use crate::resp::error::{CmdError, CmdResult};
+use crate::resp::out::Out;
+use crate::store::change::Event;
+use crate::store::db::Db;
+use crate::store::sorted_set::SortedSet;
+
+const LIMIT_BY_RANK: CmdError = CmdError::Text(
+    "ERR syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX",
+);
+const SCORES_BY_LEX: CmdError =
+    CmdError::Text("ERR syntax error, WITHSCORES not supported in combination with BYLEX");
+
+const ZRANGESTORE: Event = super::event("zrangestore");
+
+/// What the name of a command already says about its range.
+struct Form {
+    /// None: an option says it.
+    by: Option<By>,
+    backwards: Option<bool>,
+    stores: bool,
+    /// Position of the lower or first bound.
+    bounds_at: usize,
+}
+
+const ZRANGE: Form = Form { by: None, backwards: None, stores: false, bounds_at: 2 };
+const STORE: Form = Form { by: None, backwards: None, stores: true, bounds_at: 3 };
+
+const fn old_form(by: By, backwards: bool) -> Form {
+    Form { by: Some(by), backwards: Some(backwards), stores: false, bounds_at: 2 }
+}
+
+/// A range with its options.
+struct Query<'a> {
+    bounds: Bounds<'a>,
+    backwards: bool,
+    offset: i64,
+    /// How many members at most; negative for all.
+    limit: i64,
+    with_scores: bool,
+}
+
+impl<'a> Query<'a> {
+    fn read(args: &Args<'a>, form: &Form) -> Result<Query<'a>, CmdError> {
+        let (mut by, mut backwards) = (form.by, form.backwards);
+        let (mut offset, mut limit, mut with_scores) = (0, -1, false);
+        let mut options = args.reader(form.bounds_at + 2);
+        while !options.done() {
+            if !form.stores && options.keyword("WITHSCORES") {
+                with_scores = true;
+            } else if options.left() > 2 && options.keyword("LIMIT") {
+                (offset, limit) = (options.int()?, options.int()?);
+            } else if form.backwards.is_none() && options.keyword("REV") {
+                backwards = Some(true);
+            } else if by.is_none() && options.keyword("BYLEX") {
+                by = Some(By::Lex);
+            } else if by.is_none() && options.keyword("BYSCORE") {
+                by = Some(By::Score);
+            } else {
+                return Err(CmdError::Syntax);
+            }
+        }
+        let (by, backwards) = (by.unwrap_or(By::Rank), backwards.unwrap_or(false));
+        if limit != -1 && by == By::Rank {
+            return Err(LIMIT_BY_RANK);
+        }
+        if with_scores && by == By::Lex {
+            return Err(SCORES_BY_LEX);
+        }
+        let (mut low, mut high) = (args.at(form.bounds_at), args.at(form.bounds_at + 1));
+        if backwards && by != By::Rank {
+            (low, high) = (high, low);
+        }
+        let bounds = Bounds::read(by, low, high)?;
+        Ok(Query { bounds, backwards, offset, limit, with_scores })
+    }
+
+    /// The ranks that are asked for.
+    fn ranks(&self, set: &SortedSet) -> Range<usize> {
+        let ranks = self.bounds.ranks(set, self.backwards);
+        let Ok(offset) = usize::try_from(self.offset) else { return 0..0 };
+        let left = ranks.len().saturating_sub(offset);
+        let count = usize::try_from(self.limit).map_or(left, |limit| limit.min(left));
+        let skipped = offset.min(ranks.len());
+        if self.backwards {
+            let end = ranks.end - skipped;
+            end - count..end
+        } else {
+            let start = ranks.start + skipped;
+            start..start + count
+        }
+    }
+}
+
+fn reply(db: &Db, args: &Args<'_>, out: &mut Out, form: &Form) -> CmdResult {
+    let query = Query::read(args, form)?;
+    match db.read_as::<SortedSet>(args.key(1))? {
+        Some(set) => {
+            write_list(out, set.walk(query.ranks(set), query.backwards), query.with_scores);
+        }
+        None => out.array(0),
+    }
+    Ok(())
+}
+
+pub(super) fn zrange(db: &Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
+    reply(db, args, out, &ZRANGE)
+}
+
+pub(super) fn zrevrange(db: &Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
+    reply(db, args, out, &old_form(By::Rank, true))
+}
+
+pub(super) fn zrangebyscore(db: &Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
+    reply(db, args, out, &old_form(By::Score, false))
+}
+
+pub(super) fn zrevrangebyscore(db: &Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
+    reply(db, args, out, &old_form(By::Score, true))
+}
+
+pub(super) fn zrangebylex(db: &Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
+    reply(db, args, out, &old_form(By::Lex, false))
+}
+
+pub(super) fn zrevrangebylex(db: &Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
+    reply(db, args, out, &old_form(By::Lex, true))
+}
+
+fn count(db: &Db, args: &Args<'_>, out: &mut Out, by: By) -> CmdResult {
+    let bounds = Bounds::read(by, args.at(2), args.at(3))?;
+    let set = db.read_as::<SortedSet>(args.key(1))?;
+    out.count(set.map_or(0, |set| bounds.ranks(set, false).len()));
+    Ok(())
+}
+
+pub(super) fn zcount(db: &Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
+    count(db, args, out, By::Score)
+}
+
+pub(super) fn zlexcount(db: &Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
+    count(db, args, out, By::Lex)
+}
+
+fn remove(db: &mut Db, args: &Args<'_>, out: &mut Out, by: By, event: Event) -> CmdResult {
+    let bounds = Bounds::read(by, args.at(2), args.at(3))?;
+    let mut removed = 0;
+    if let Some(mut set) = db.edit::<SortedSet>(args.key(1))? {
+        let ranks = bounds.ranks(&set, false);
+        removed = ranks.len();
+        if removed > 0 {
+            set.remove_ranks(ranks);
+            set.changed(event);
+        }
+    }
+    out.count(removed);
+    Ok(())
+}
+
+pub(super) fn zremrangebyrank(db: &mut Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
+    remove(db, args, out, By::Rank, super::event("zremrangebyrank"))
+}
+
+pub(super) fn zremrangebyscore(db: &mut Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
+    remove(db, args, out, By::Score, super::event("zremrangebyscore"))
+}
+
+pub(super) fn zremrangebylex(db: &mut Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
+    remove(db, args, out, By::Lex, super::event("zremrangebylex"))
+}
+
+/// Copies the range out, on the core of the source.
+pub(super) fn zrangestore_collect(db: &Db, args: &Args<'_>) -> Result<Parcel, CmdError> {
+    let query = Query::read(args, &STORE)?;
+    if !db.owns(args.key(2)) {
+        return Ok(None);
+    }
+    let mut entries = Entries::default();
+    if let Some(set) = db.read_as::<SortedSet>(args.key(2))? {
+        entries.extend(set.walk(query.ranks(set), false));
+    }
+    Ok(Some(Box::new(entries)))
+}
+
+pub(super) fn zrangestore_commit(
+    db: &mut Db,
+    args: &Args<'_>,
+    parcels: &[Parcel],
+    out: &mut Out,
+) -> CmdResult {
+    let mut collected = parcels.iter().flatten();
+    let entries = collected.find_map(|parcel| parcel.downcast_ref::<Entries>());
+    let entries = entries.expect("the source's core has collected");
+    if db.owns(args.key(1)) {
+        store_result(db, args.key(1), entries.iter(), ZRANGESTORE);
+    }
+    out.count(entries.len());
+    Ok(())
+}

@@ -1,0 +1,204 @@
+//! The family as clients see it, on one shard.
+
+use super::COMMANDS;
+use crate::resp::out::Protocol;
+use crate::store::change::Effect;
+use crate::testing::Fixture;
+
+fn fixture() -> Fixture {
+    Fixture::new(&[COMMANDS, crate::command::string::COMMANDS, crate::command::generic::COMMANDS])
+}
+
+/// Runs each line of words and expects the reply behind ` => `, written without its line ends.
+fn check(fixture: &mut Fixture, script: &str) {
+    for line in script.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        let (command, expected) = line.split_once(" => ").expect("a command and its reply");
+        let words: Vec<&str> = command.split(' ').map(|w| if w == "''" { "" } else { w }).collect();
+        let reply = fixture.run(&words).replace("\r\n", " ");
+        assert_eq!(reply.trim_end(), expected.trim_end(), "{command}");
+    }
+}
+
+/// The events and effects of one command, each as `event: words`.
+fn changes(fixture: &mut Fixture, command: &str) -> Vec<String> {
+    fixture.db.changes.listen(true);
+    fixture.run(&command.split(' ').collect::<Vec<_>>());
+    let text = |words: &[Box<[u8]>]| {
+        words.iter().map(|w| String::from_utf8_lossy(w).into_owned()).collect::<Vec<_>>().join(" ")
+    };
+    let shown = fixture.db.changes.take().into_iter().map(|change| {
+        let effect = match &change.effect {
+            Effect::Request => "as sent".into(),
+            Effect::Removed => "removed".into(),
+            Effect::Carried => "carried".into(),
+            Effect::Words(words) => text(words),
+        };
+        format!("{}: {effect}", change.event.name)
+    });
+    shown.collect()
+}
+
+#[test]
+fn members_are_added_under_conditions() {
+    check(
+        &mut fixture(),
+        "ZADD z 1 a 2 b => :2
+         ZADD z 1 a 3 b 4 c => :1
+         ZADD z CH 1 a 5 b 6 d => :2
+         ZADD z NX 9 a 9 e => :1
+         ZADD z XX 9 a 9 f => :0
+         ZSCORE z f => $-1
+         ZADD z GT CH 8 a 10 b => :1
+         ZADD z LT CH 8 a 11 b => :1
+         ZADD z INCR 2 a => $2 10
+         ZADD z NX INCR 2 a => $-1
+         ZADD missing XX 1 a => :0
+         ZADD missing XX INCR 1 a => $-1
+         ZADD z INCR GT -1 a => $-1
+         ZINCRBY z 0.5 a => $4 10.5
+         ZINCRBY new -3 x => $2 -3
+         ZADD z nan a => -ERR value is not a valid float
+         ZADD z 1 a x b => -ERR value is not a valid float
+         ZMSCORE z a b nobody => *3 $4 10.5 $2 10 $-1
+         ZCARD z => :5",
+    );
+}
+
+#[test]
+fn a_sum_that_is_no_number_changes_nothing() {
+    check(
+        &mut fixture(),
+        "ZADD z inf a => :1
+         ZINCRBY z -inf a => -ERR resulting score is not a number (NaN)
+         ZSCORE z a => $3 inf
+         ZADD z INCR -inf a => -ERR resulting score is not a number (NaN)
+         ZADD z INCR NX 1 b 2 c => -ERR INCR option supports a single increment-element pair
+         ZADD new INCR CH x a => -ERR value is not a valid float
+         EXISTS new => :0",
+    );
+}
+
+#[test]
+fn ranges_are_read_by_rank_score_and_member() {
+    let mut fixture = fixture();
+    check(
+        &mut fixture,
+        "ZADD z 1 a 2 b 3 c 4 d => :4
+         ZRANGE z 0 -1 => *4 $1 a $1 b $1 c $1 d
+         ZRANGE z 1 2 WITHSCORES => *4 $1 b $1 2 $1 c $1 3
+         ZRANGE z 0 1 REV => *2 $1 d $1 c
+         ZREVRANGE z 1 1 WITHSCORES => *2 $1 c $1 3
+         ZRANGE z (1 3 BYSCORE => *2 $1 b $1 c
+         ZRANGE z 3 1 BYSCORE REV LIMIT 1 1 => *1 $1 b
+         ZRANGEBYSCORE z -inf +inf LIMIT 1 2 => *2 $1 b $1 c
+         ZRANGEBYSCORE z -inf +inf LIMIT -1 2 => *0
+         ZRANGEBYSCORE z -inf +inf LIMIT 2 -5 => *2 $1 c $1 d
+         ZREVRANGEBYSCORE z (4 2 WITHSCORES => *4 $1 c $1 3 $1 b $1 2
+         ZCOUNT z (1 4 => :3
+         ZRANK z c => :2
+         ZREVRANK z c => :1
+         ZRANK z nobody => $-1
+         ZRANK z nobody WITHSCORE => *-1
+         ZRANK z c WITHSCORE => *2 :2 $1 3
+         ZRANGE z 5 1 => *0
+         ZREMRANGEBYRANK z 0 0 => :1
+         ZREMRANGEBYSCORE z (2 3 => :1
+         ZRANGE z 0 -1 => *2 $1 b $1 d
+         ZREM z b d x => :2
+         EXISTS z => :0
+         ZADD l 0 a 0 b 0 c 0 d => :4
+         ZRANGEBYLEX l [b (d => *2 $1 b $1 c
+         ZREVRANGEBYLEX l + (b LIMIT 0 1 => *1 $1 d
+         ZLEXCOUNT l - + => :4
+         ZREMRANGEBYLEX l - [b => :2
+         ZRANGESTORE to l 0 -1 => :2
+         ZRANGE to 0 -1 WITHSCORES => *4 $1 c $1 0 $1 d $1 0
+         ZRANGESTORE to missing 0 -1 => :0
+         EXISTS to => :0",
+    );
+    fixture.protocol = Protocol::Resp3;
+    check(&mut fixture, "ZRANGE l 0 0 WITHSCORES => *1 *2 $1 c ,0");
+}
+
+#[test]
+fn members_are_taken_from_both_ends() {
+    let mut fixture = fixture();
+    check(
+        &mut fixture,
+        "ZADD z 1 a 2 b 3 c 4 d 5 e => :5
+         ZPOPMIN z => *2 $1 a $1 1
+         ZPOPMAX z 2 => *4 $1 e $1 5 $1 d $1 4
+         ZPOPMIN z 0 => *0
+         ZPOPMIN z -1 => -ERR value is out of range, must be positive
+         ZMPOP 2 none z MAX COUNT 9 => *2 $1 z *2 *2 $1 c $1 3 *2 $1 b $1 2
+         ZMPOP 2 none z MAX => *-1
+         ZPOPMAX z => *0
+         ZADD z 1 a 2 b => :2",
+    );
+    assert_eq!(changes(&mut fixture, "ZPOPMAX z"), ["zpopmax: ZPOPMAX z 1"]);
+    assert_eq!(
+        changes(&mut fixture, "ZMPOP 1 z MIN COUNT 7"),
+        ["zpopmin: ZPOPMIN z 1", "del: carried"]
+    );
+}
+
+#[test]
+fn sets_are_joined_and_compared() {
+    check(
+        &mut fixture(),
+        "ZADD x 1 a 2 b 3 c => :3
+         ZADD y 10 b 20 c 30 d => :3
+         ZUNION 2 x y WITHSCORES => *8 $1 a $1 1 $1 b $2 12 $1 c $2 23 $1 d $2 30
+         ZINTER 2 x y WITHSCORES AGGREGATE MIN => *4 $1 b $1 2 $1 c $1 3
+         ZINTER 2 x y WEIGHTS 2 3 WITHSCORES => *4 $1 b $2 34 $1 c $2 66
+         ZUNION 2 x y AGGREGATE COUNT WITHSCORES => *8 $1 a $1 1 $1 d $1 1 $1 b $1 2 $1 c $1 2
+         ZDIFF 2 x y WITHSCORES => *2 $1 a $1 1
+         ZDIFF 2 x none => *3 $1 a $1 b $1 c
+         ZINTERCARD 2 x y => :2
+         ZINTERCARD 2 x y LIMIT 1 => :1
+         ZUNIONSTORE to 2 x y => :4
+         ZINTERSTORE to 2 x none => :0
+         EXISTS to => :0
+         ZDIFFSTORE x 2 x y => :1
+         ZRANGE x 0 -1 => *1 $1 a
+         SET text 1 => +OK
+         ZUNION 1 text NONSENSE => -WRONGTYPE Operation against a key holding the wrong kind of value
+         ZUNION 0 x => -ERR at least 1 input key is needed for 'zunion' command
+         ZUNION 9 x => -ERR syntax error
+         ZDIFF 1 x WEIGHTS 1 => -ERR syntax error
+         ZUNION 1 x WEIGHTS a => -ERR weight value is not a float
+         ZINTERCARD 1 x LIMIT -1 => -ERR LIMIT can't be negative",
+    );
+}
+
+#[test]
+fn random_members_are_members() {
+    let mut fixture = fixture();
+    for number in 0..300 {
+        fixture.run(&["ZADD", "z", "1", &number.to_string()]);
+    }
+    for (count, expected) in [("10", 10), ("299", 299), ("5000", 300), ("-500", 500)] {
+        let reply = fixture.run(&["ZRANDMEMBER", "z", count]);
+        let members: Vec<&str> = reply.split("\r\n").skip(2).step_by(2).collect();
+        assert_eq!(members.len(), expected);
+        let distinct: std::collections::BTreeSet<&str> = members.iter().copied().collect();
+        assert!(count.starts_with('-') || distinct.len() == expected);
+    }
+    check(
+        &mut fixture,
+        "ZRANDMEMBER none => $-1
+         ZRANDMEMBER none 3 => *0
+         ZRANDMEMBER z 0 => *0
+         ZRANDMEMBER z -9000000000000000000 => -ERR value is out of range",
+    );
+}
+
+#[test]
+fn events_name_what_was_done() {
+    let mut fixture = fixture();
+    assert_eq!(changes(&mut fixture, "ZADD z 1 a 2 b"), ["zadd: as sent"]);
+    assert!(changes(&mut fixture, "ZADD z 1 a").is_empty());
+    assert_eq!(changes(&mut fixture, "ZINCRBY z 1 a"), ["zincr: as sent"]);
+    assert_eq!(changes(&mut fixture, "ZREM z a b"), ["zrem: as sent", "del: carried"]);
+    assert_eq!(changes(&mut fixture, "ZADD z XX 1 a").len(), 0);
+}
