@@ -34,8 +34,14 @@ const LABELS: [&str; 10] = [
 
 /// What Redis 7.2, which Shoal follows, describes otherwise than the older Redis that may be
 /// installed.
-const CHANGED_IN_7_2: &[(&str, &str)] =
-    &[("cluster|shards", "flags"), ("cluster|slots", "flags"), ("msetnx", "tips")];
+const CHANGED_IN_7_2: &[(&str, &str)] = &[
+    ("cluster|shards", "flags"),
+    ("cluster|slots", "flags"),
+    ("msetnx", "tips"),
+    // Since 8.10, they say that a key named STREAMS hides others.
+    ("xread", "key specifications"),
+    ("xreadgroup", "key specifications"),
+];
 
 fn both() -> Option<(Server, Server)> {
     let reference = Options::new(Program::reference()?, 1).start();

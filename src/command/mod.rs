@@ -8,4 +8,5 @@ pub mod geo;
 pub mod list;
 pub mod sorted_set;
 pub mod spec;
+pub mod stream;
 pub mod string;

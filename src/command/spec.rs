@@ -285,6 +285,8 @@ pub struct Spec {
     pub complexity: &'static str,
     /// COMMAND's tips.
     pub tips: &'static [&'static str],
+    /// True for a command that changes keys which Redis specifies as read-only: XREADGROUP.
+    pub changes_what_it_reads: bool,
     /// What a call does with keys whose access is [`Access::VARIABLE`], for commands that have
     /// such keys.
     pub varying: Option<fn(&Args<'_>) -> Access>,
@@ -325,6 +327,7 @@ pub const fn cmd(name: &'static str, arity: Arity, group: Group) -> Spec {
         since: "",
         complexity: "",
         tips: &[],
+        changes_what_it_reads: false,
         varying: None,
     }
 }
@@ -367,6 +370,12 @@ impl Spec {
         self
     }
 
+    /// Says that keys which Redis specifies as read-only are changed.
+    pub const fn changes_what_it_reads(mut self) -> Spec {
+        self.changes_what_it_reads = true;
+        self
+    }
+
     /// Says what a call does with keys whose access is [`Access::VARIABLE`].
     pub const fn varying(mut self, access: fn(&Args<'_>) -> Access) -> Spec {
         self.varying = Some(access);
@@ -375,7 +384,7 @@ impl Spec {
 
     /// Ends the row of a keyspace command.
     pub const fn run(self, run: Run) -> Command {
-        let log = if writes(&run, self.keys) { Log::AsIs } else { Log::Never };
+        let log = if writes(&run, &self) { Log::AsIs } else { Log::Never };
         let single_key = match run {
             Run::Shard(_) => self.single_key() as u8,
             _ => 0,
@@ -385,10 +394,11 @@ impl Spec {
 }
 
 /// Whether a command of this shape with these keys can change the keyspace.
-const fn writes(run: &Run, keys: &[Keys]) -> bool {
-    if !matches!(run, Run::TwoPhase { .. }) {
+const fn writes(run: &Run, spec: &Spec) -> bool {
+    if !matches!(run, Run::TwoPhase { .. }) || spec.changes_what_it_reads {
         return run.can_write();
     }
+    let keys = spec.keys;
     let mut i = 0;
     while i < keys.len() {
         if keys[i].access().writes() {
@@ -402,7 +412,7 @@ const fn writes(run: &Run, keys: &[Keys]) -> bool {
 impl Command {
     /// True if the command can change the keyspace.
     pub const fn writes(&self) -> bool {
-        writes(&self.run, self.spec.keys)
+        writes(&self.run, &self.spec)
     }
 
     /// Sets how the command is journaled.

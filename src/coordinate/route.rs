@@ -52,7 +52,9 @@ pub fn for_each_claimed(command: &Command, args: &Args<'_>, mut found: impl FnMu
 /// How a key is claimed that `command` accesses so. Where the access depends on the arguments, the
 /// command decides.
 pub fn mode(command: &Command, access: Access) -> Mode {
-    Mode::of(command.writes() && (access.writes() || access.has(Access::VARIABLE)))
+    let may_change =
+        access.writes() || access.has(Access::VARIABLE) || command.spec.changes_what_it_reads;
+    Mode::of(command.writes() && may_change)
 }
 
 /// Calls `found` with the position of every key that one specification finds; positions may lie

@@ -11,12 +11,24 @@ use sha1::{Digest as _, Sha1};
 
 use crate::store::db::Db;
 use crate::store::entry::{EntryRef, ValueRef};
+use crate::store::object::{Kind, ObjectRef};
+use crate::store::stream::Stream;
+use crate::store::stream::id::Id;
 
 /// A SHA-1 sum, or several combined.
 pub type Digest = [u8; 20];
 
-/// Redis's number for a string.
-const STRING_TYPE: u32 = 0;
+/// Redis's number for a type.
+const fn type_number(kind: Kind) -> u32 {
+    match kind {
+        Kind::String => 0,
+        Kind::List => 1,
+        Kind::Set => 2,
+        Kind::SortedSet => 3,
+        Kind::Hash => 4,
+        Kind::Stream => 6,
+    }
+}
 
 fn xor_with(digest: &mut Digest, other: &[u8]) {
     digest.iter_mut().zip(other).for_each(|(byte, other)| *byte ^= other);
@@ -34,15 +46,27 @@ fn mix(digest: &mut Digest, data: &[u8]) {
 }
 
 fn mix_value(digest: &mut Digest, entry: EntryRef<'_>) {
-    mix(digest, &STRING_TYPE.to_be_bytes());
+    mix(digest, &type_number(entry.value().kind()).to_be_bytes());
     match entry.value() {
         ValueRef::Int(number) => mix(digest, itoa::Buffer::new().format(number).as_bytes()),
         ValueRef::Raw(bytes) => mix(digest, bytes),
         ValueRef::Big(bytes) => mix(digest, bytes),
+        ValueRef::Object(ObjectRef::Stream(stream)) => mix_stream(digest, stream),
         ValueRef::Object(_) => {}
     }
     if entry.expiry().is_some() {
         xor(digest, b"!!expire!!");
+    }
+}
+
+/// The entries; groups do not count.
+fn mix_stream(digest: &mut Digest, stream: &Stream) {
+    for entry in stream.range(Id::MIN, Id::MAX) {
+        mix(digest, format!("{}.{}", entry.id.ms, entry.id.seq).as_bytes());
+        for (field, value) in entry.pairs() {
+            mix(digest, field.bytes(&mut itoa::Buffer::new()));
+            mix(digest, value.bytes(&mut itoa::Buffer::new()));
+        }
     }
 }
 

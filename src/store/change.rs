@@ -21,6 +21,12 @@ impl Event {
     pub const fn generic(name: &'static str) -> Event {
         Event { class: b'g', name }
     }
+    pub const fn stream(name: &'static str) -> Event {
+        Event { class: b't', name }
+    }
+    /// Of a change that no keyspace event announces. It has no class, so nobody is subscribed to
+    /// it.
+    pub const SILENT: Event = Event { class: 0, name: "" };
     pub const fn list(name: &'static str) -> Event {
         Event { class: b'l', name }
     }

@@ -643,6 +643,16 @@ impl Write<'_, '_> {
         self.db.databases[self.db.selected].table.get_mut(self.at?).object()
     }
 
+    /// True if somebody listens to changes.
+    pub(super) fn is_heard(&self) -> bool {
+        self.db.changes.listening()
+    }
+
+    /// Frees in slices what was taken out of a collection.
+    pub(super) fn bury(&mut self, part: Object) {
+        self.db.graveyard.bury(part);
+    }
+
     /// Says which words repeat the change just made, where the request itself would not. They are
     /// copied only if somebody listens.
     #[inline]

@@ -94,10 +94,27 @@ impl<'d, T: Typed> Edit<'d, T> {
         self.guard.changed(event, || if is_first { Effect::Request } else { Effect::Carried });
     }
 
+    /// Reports a further part of the change just counted, for words of its own.
+    pub fn announce(&mut self, event: Event) {
+        self.guard.announce(event);
+    }
+
     /// Says which words repeat the change just reported, where the request itself would not. They
     /// are copied only if somebody listens.
     pub fn repeat_as(&mut self, words: &[&[u8]]) {
         self.guard.repeat_as(words);
+    }
+
+    /// True if somebody listens to changes, so that composing words for [`Edit::repeat_as`] is
+    /// worth it.
+    pub fn is_heard(&self) -> bool {
+        self.guard.is_heard()
+    }
+
+    /// Takes in a part that was taken out of the collection, as a collection of its own, to be
+    /// freed in slices.
+    pub fn bury(&mut self, part: T) {
+        self.guard.bury(part.into_object());
     }
 
     /// True if the key did not exist and no change has been reported yet.

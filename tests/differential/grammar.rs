@@ -9,6 +9,7 @@
 //! `[a|b]` for one of its choices or nothing, `(a b)+` for one to six repetitions, and `{a b}` for
 //! its parts in any order, sometimes one of them twice.
 
+use crate::streams;
 use crate::support::random::Random;
 
 /// A command with its arguments.
@@ -20,7 +21,8 @@ pub struct Row {
     weight: usize,
 }
 
-const fn row(template: &'static str, weight: usize) -> Row {
+/// A row of a table.
+pub const fn row(template: &'static str, weight: usize) -> Row {
     Row { template, weight }
 }
 
@@ -330,7 +332,24 @@ impl<'a> Grammar<'a> {
             return self.expand(template, command);
         }
         let bad = self.random.percent(5);
+        if kind == "trim" {
+            let length = "MAXLEN [=|~] <integer> [LIMIT <integer>]";
+            let id = "MINID [=|~] <id> [LIMIT <integer>]";
+            let template = self.random.pick(&[length, "MAXLEN [=] <few>", id, "MINID [=] <id>"]);
+            return self.expand(template, command);
+        }
         let text = match kind {
+            "id" | "group-id" if bad => self.random.pick(streams::BAD_IDS).to_owned(),
+            "group-id" if self.random.percent(60) => self.random.pick(&["$", "0"]).to_owned(),
+            "id" | "group-id" => self.random.pick(streams::IDS).to_owned(),
+            "bound" => self.random.pick(streams::ENDS).to_owned(),
+            "group" => self.random.pick(&["g", "g", "h", ""]).to_owned(),
+            "consumer" => self.random.pick(&["alice", "bob", "carol", ""]).to_owned(),
+            "field" => self.random.pick(&["a", "b", "7"]).to_owned(),
+            "few" => self.random.below(6).to_string(),
+            "idle" if bad => self.random.pick(&["-1", "x", ""]).to_owned(),
+            "idle" => self.random.pick(&["0", "0", "1000000000000000"]).to_owned(),
+            "soon" => self.random.pick(&["1", "1", "1", "-1", "x"]).to_owned(),
             "key" => self.random.pick(KEYS).to_owned(),
             "value" => return command.push(self.value()),
             "integer" | "count" | "offset" | "seconds" | "millis" | "unix-seconds"

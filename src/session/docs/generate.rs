@@ -17,6 +17,9 @@ pub struct Request {
     pub keys: Vec<usize>,
 }
 
+/// Arguments that count those after them.
+const COUNTS: &[&str] = &["numkeys", "numids"];
+
 /// A request to the command that `docs` describes.
 pub fn request(docs: &Docs, random: &mut Prng) -> Request {
     let mut request = Request::default();
@@ -28,12 +31,17 @@ pub fn request(docs: &Docs, random: &mut Prng) -> Request {
 /// All of `arguments`, but some of the optional ones.
 fn sequence(arguments: &[Argument], random: &mut Prng, request: &mut Request) {
     let mut arguments = arguments.iter();
+    // A list behind a list of keys has one element for each of them.
+    let mut keys = None;
     while let Some(argument) = arguments.next() {
         if argument.is_optional && random.chance(1, 2) {
             continue;
         }
-        if argument.name != "numkeys" {
-            repeated(argument, random, request);
+        if !COUNTS.contains(&argument.name) {
+            let count = keys.filter(|_| argument.is_multiple);
+            let count = count.unwrap_or_else(|| repetitions(argument, random));
+            keys = keys.or((argument.kind == Kind::Key && argument.is_multiple).then_some(count));
+            repeated(argument, count, random, request);
             continue;
         }
         // The number says how often the argument after it is repeated.
@@ -44,9 +52,13 @@ fn sequence(arguments: &[Argument], random: &mut Prng, request: &mut Request) {
     }
 }
 
-/// One argument with its token, repeated where that is allowed.
-fn repeated(argument: &Argument, random: &mut Prng, request: &mut Request) {
-    let count = if argument.is_multiple { 1 + random.below(REPETITIONS_MAX) } else { 1 };
+/// How often an argument stands, where more than once is allowed.
+fn repetitions(argument: &Argument, random: &mut Prng) -> u64 {
+    if argument.is_multiple { 1 + random.below(REPETITIONS_MAX) } else { 1 }
+}
+
+/// One argument with its token, `count` times.
+fn repeated(argument: &Argument, count: u64, random: &mut Prng, request: &mut Request) {
     for repetition in 0..count {
         if argument.kind != Kind::PureToken && (repetition == 0 || argument.is_multiple_token) {
             request.words.extend(argument.token.map(str::to_owned));
@@ -60,7 +72,8 @@ fn value(argument: &Argument, random: &mut Prng, request: &mut Request) {
         Kind::Block => return sequence(argument.arguments, random, request),
         Kind::OneOf => {
             let choice = random.below(argument.arguments.len() as u64) as usize;
-            return repeated(&argument.arguments[choice], random, request);
+            let chosen = &argument.arguments[choice];
+            return repeated(chosen, repetitions(chosen, random), random, request);
         }
         Kind::Key => {
             request.keys.push(request.words.len());

@@ -15,6 +15,7 @@ mod geo;
 mod list;
 mod server;
 mod sorted_set;
+mod stream;
 mod string;
 
 #[cfg(test)]
@@ -29,6 +30,7 @@ pub const FAMILIES: &[&[Docs]] = &[
     generic::DOCS,
     sorted_set::DOCS,
     geo::DOCS,
+    stream::DOCS,
     connection::DOCS,
     server::DOCS,
     cluster::DOCS,

@@ -16,6 +16,10 @@ use crate::testing::Fixture;
 /// which is Redis's, allows them.
 const EXCLUSIVE: &[(&str, [&str; 2])] = &[
     ("INCREX", ["PERSIST", "ENX"]),
+    ("XADD", ["LIMIT", "LIMIT"]),
+    ("XADD", ["IDMP", "IDMP"]),
+    ("XADD", ["IDMPAUTO", "IDMPAUTO"]),
+    ("XTRIM", ["LIMIT", "LIMIT"]),
     ("ZINTER", ["WEIGHTS", "WEIGHTS"]),
     ("ZINTERSTORE", ["WEIGHTS", "WEIGHTS"]),
     ("ZRANGE", ["BYLEX", "WITHSCORES"]),

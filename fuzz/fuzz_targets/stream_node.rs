@@ -1,0 +1,26 @@
+//! Any bytes are refused or are a node of a stream that can be walked from both ends, swept, and
+//! read back.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use shoal::store::stream::id::Id;
+use shoal::store::stream::node::{Node, Verdict};
+
+/// The node's own id.
+const OWN: Id = Id::new(1 << 40, 7);
+
+fuzz_target!(|data: &[u8]| {
+    let Ok(mut node) = Node::from_bytes(OWN, data) else { return };
+    let forward: Vec<Id> = node.walk(OWN).map(|entry| entry.id).collect();
+    let mut walk = node.walk(OWN);
+    let mut backward: Vec<Id> = std::iter::from_fn(|| walk.next_back()).map(|e| e.id).collect();
+    backward.reverse();
+    assert_eq!(forward, backward);
+    assert!(forward.is_sorted());
+    assert_eq!(forward.len() as u64, node.entries());
+    assert!(node.walk(OWN).all(|entry| entry.pairs().count() == entry.len()));
+    let live = node.live();
+    assert_eq!(node.sweep(OWN, |_| Verdict::Delete), live);
+    assert_eq!(Node::from_bytes(OWN, node.as_bytes()), Ok(node));
+});

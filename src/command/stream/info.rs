@@ -1,0 +1,206 @@
+//! XINFO: what a stream, its groups and their consumers say about themselves.
+
+use super::range::{write_bulk_id, write_edge, write_entries};
+use super::{no_such_group, write_help};
+use crate::base::time::Millis;
+use crate::resp::args::Args;
+use crate::resp::error::{CmdError, CmdResult};
+use crate::resp::out::Out;
+use crate::store::db::Db;
+use crate::store::stream::group::{Consumer, ConsumerId, Group, Pending};
+use crate::store::stream::id::Id;
+use crate::store::stream::idempotence::Idempotence;
+use crate::store::stream::{Stream, Summary};
+
+/// Entries of each kind that XINFO STREAM FULL shows unless told otherwise.
+const FULL_COUNT: i64 = 10;
+
+const HELP: &[&str] = &[
+    "XINFO <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+    "CONSUMERS <key> <group>",
+    "    Describes the consumers of a group.",
+    "GROUPS <key>",
+    "    Describes the groups of a stream.",
+    "STREAM <key> [FULL [COUNT <count>]]",
+    "    Describes a stream; with FULL, also its groups and their consumers.",
+    "HELP",
+    "    Prints this help.",
+];
+
+pub(super) fn help(_: &Db, _: &Args<'_>, out: &mut Out) -> CmdResult {
+    write_help(HELP, out);
+    Ok(())
+}
+
+fn open<'d>(db: &'d Db, args: &Args<'_>) -> Result<&'d Stream, CmdError> {
+    db.read_as::<Stream>(args.key(2))?.ok_or(CmdError::NoSuchKey)
+}
+
+fn write_count(name: &str, count: u64, out: &mut Out) {
+    write_number(name, count as i64, out);
+}
+
+fn write_number(name: &str, number: i64, out: &mut Out) {
+    out.bulk(name.as_bytes());
+    out.int(number);
+}
+
+fn write_optional(name: &str, number: Option<i64>, out: &mut Out) {
+    out.bulk(name.as_bytes());
+    match number {
+        Some(number) => out.int(number),
+        None => out.null(),
+    }
+}
+
+fn write_id(name: &str, id: Id, out: &mut Out) {
+    out.bulk(name.as_bytes());
+    write_bulk_id(id, out);
+}
+
+fn write_text(name: &str, text: &[u8], out: &mut Out) {
+    out.bulk(name.as_bytes());
+    out.bulk(text);
+}
+
+pub(super) fn consumers(db: &Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
+    let group = open(db, args)?.group(args.at(3));
+    let group = group.ok_or_else(|| no_such_group(args.at(2), args.at(3)))?;
+    out.array(group.consumers_len());
+    for (_, consumer) in group.consumers() {
+        let since = |at: Millis| db.now().saturating_sub(at);
+        out.map(4);
+        write_text("name", &consumer.name, out);
+        write_count("pending", consumer.pending_len() as u64, out);
+        write_number("idle", since(consumer.seen_at).max(0), out);
+        write_number("inactive", consumer.active_at.map_or(-1, since), out);
+    }
+    Ok(())
+}
+
+pub(super) fn groups(db: &Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
+    let stream = open(db, args)?;
+    out.array(stream.groups_len());
+    for (name, group) in stream.groups() {
+        out.map(6);
+        write_text("name", name, out);
+        write_count("consumers", group.consumers_len() as u64, out);
+        write_count("pending", group.pending_len() as u64, out);
+        write_progress(&stream.summary(), group, out);
+    }
+    Ok(())
+}
+
+/// Writes how far a group has read.
+fn write_progress(summary: &Summary, group: &Group, out: &mut Out) {
+    write_id("last-delivered-id", group.last_id, out);
+    write_optional("entries-read", group.entries_read.map(|read| read as i64), out);
+    write_optional("lag", summary.lag(group), out);
+}
+
+/// Reads what follows the key of XINFO STREAM: none without FULL, else how many of each kind to
+/// show at most.
+fn full_count(args: &Args<'_>) -> Result<Option<usize>, CmdError> {
+    let refused = || super::bad_subcommand("XINFO", args.at(1));
+    let count = match args.len() {
+        3 => return Ok(None),
+        4 if args.is(3, "FULL") => FULL_COUNT,
+        6 if args.is(3, "FULL") && args.is(4, "COUNT") => args.int(5)?,
+        _ => return Err(refused()),
+    };
+    let count = if count < 0 { FULL_COUNT } else { count };
+    Ok(Some(if count == 0 { usize::MAX } else { count as usize }))
+}
+
+pub(super) fn stream(db: &Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
+    let stream = open(db, args)?;
+    let count = full_count(args)?;
+    out.map(if count.is_some() { 15 } else { 16 });
+    write_summary(stream, db.now(), out);
+    match count {
+        None => {
+            write_count("groups", stream.groups_len() as u64, out);
+            out.bulk(b"first-entry");
+            write_edge(stream.range(Id::MIN, Id::MAX).next(), out);
+            out.bulk(b"last-entry");
+            write_edge(stream.last_entry(), out);
+        }
+        Some(count) => {
+            out.bulk(b"entries");
+            write_entries(stream.range(Id::MIN, Id::MAX).take(count), out);
+            out.bulk(b"groups");
+            out.array(stream.groups_len());
+            for (name, group) in stream.groups() {
+                write_group(stream, name, group, count, out);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn write_summary(stream: &Stream, now: Millis, out: &mut Out) {
+    let summary = stream.summary();
+    write_count("length", summary.length, out);
+    write_count("radix-tree-keys", stream.nodes_len() as u64, out);
+    // There is no radix tree: as many as Redis has for one node or none.
+    write_count("radix-tree-nodes", stream.nodes_len() as u64 + 1, out);
+    write_id("last-generated-id", summary.last, out);
+    write_id("max-deleted-entry-id", summary.max_deleted, out);
+    write_count("entries-added", summary.added, out);
+    write_id("recorded-first-entry-id", summary.first, out);
+    let unknown = Idempotence::default();
+    let known = stream.idempotence().unwrap_or(&unknown);
+    let (producers, messages) = known.tracked(now);
+    write_count("idmp-duration", known.retention().seconds, out);
+    write_count("idmp-maxsize", known.retention().messages as u64, out);
+    write_count("pids-tracked", producers as u64, out);
+    write_count("iids-tracked", messages as u64, out);
+    write_count("iids-added", known.added, out);
+    write_count("iids-duplicates", known.duplicates, out);
+}
+
+fn write_group(stream: &Stream, name: &[u8], group: &Group, count: usize, out: &mut Out) {
+    out.map(8);
+    write_text("name", name, out);
+    write_progress(&stream.summary(), group, out);
+    write_count("pel-count", group.pending_len() as u64, out);
+    write_count("nacked-count", group.given_back_len() as u64, out);
+    out.bulk(b"pending");
+    out.array(group.pending_len().min(count));
+    for (id, pending) in group.pending_from(Id::MIN).take(count) {
+        out.array(4);
+        write_bulk_id(id, out);
+        out.bulk(owner_name(group, pending));
+        write_delivery(pending, out);
+    }
+    out.bulk(b"consumers");
+    out.array(group.consumers_len());
+    for (id, consumer) in group.consumers() {
+        write_consumer(group, id, consumer, count, out);
+    }
+}
+
+/// The name of the consumer that has a pending entry, empty if it was given back.
+pub(super) fn owner_name<'g>(group: &'g Group, pending: &Pending) -> &'g [u8] {
+    pending.owner().map_or(b"", |owner| &group.consumer(owner).name)
+}
+
+fn write_delivery(pending: &Pending, out: &mut Out) {
+    out.int(pending.delivered_at());
+    out.int(pending.deliveries as i64);
+}
+
+fn write_consumer(group: &Group, id: ConsumerId, consumer: &Consumer, count: usize, out: &mut Out) {
+    out.map(5);
+    write_text("name", &consumer.name, out);
+    write_number("seen-time", consumer.seen_at, out);
+    write_number("active-time", consumer.active_at.unwrap_or(-1), out);
+    write_count("pel-count", consumer.pending_len() as u64, out);
+    out.bulk(b"pending");
+    out.array(consumer.pending_len().min(count));
+    for (id, pending) in group.pending_of(id, Id::MIN).take(count) {
+        out.array(3);
+        write_bulk_id(id, out);
+        write_delivery(pending, out);
+    }
+}
