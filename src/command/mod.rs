@@ -6,6 +6,7 @@
 pub mod generic;
 pub mod geo;
 pub mod list;
+pub mod patience;
 pub mod sorted_set;
 pub mod spec;
 pub mod stream;

@@ -126,6 +126,16 @@ impl Hops {
         self.stage(to, Message::Hand(handed));
     }
 
+    /// Tells the core of a client that there is something for its command.
+    pub fn offer(&self, to: CoreId, number: u64, claim: TransactionId) {
+        self.stage(to, Message::Offer(number, claim));
+    }
+
+    /// Tells another core that a command waits no longer.
+    pub fn cancel(&self, to: CoreId, number: u64) {
+        self.stage(to, Message::Cancel(number));
+    }
+
     /// Gives a connection to another core.
     pub fn hand_over(&self, to: CoreId, connection: Box<Handover>) {
         assert_ne!(to, self.me, "a core keeps what it has");

@@ -16,6 +16,7 @@ use super::change::{Change, Effect, Event};
 use super::db::Db;
 use super::entry::EntryRef;
 use crate::ds::table::Sweep;
+use crate::resp::args::Key;
 
 /// What one step did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +31,7 @@ impl Db {
     /// Does one step of active expiry on database `index`.
     pub fn expire_step(&mut self, index: usize) -> Step {
         let (now, listening) = (self.now(), self.changes.listening());
+        let awaited = !self.waiters.is_empty();
         let database = &mut self.databases[index];
         if database.volatile == 0 || database.sweep_at >= database.table.segment_count() {
             database.sweep_at = 0;
@@ -51,7 +53,7 @@ impl Db {
         let (segments, graveyard) = (database.table.segment_count(), &mut self.graveyard);
         database.table.sweep_segment(segment, judge, |entry| {
             count += 1;
-            if listening {
+            if listening || awaited {
                 removed.push(entry.view().key().into());
             }
             graveyard.bury_entry(entry);
@@ -63,13 +65,11 @@ impl Db {
             self.changes.add(count as u64);
         }
         for key in removed {
-            self.changes.report(|| Change {
-                database: index as u16,
-                key,
-                time: now,
-                event: Event::EXPIRED,
-                effect: Effect::Removed,
-            });
+            self.waiters.note(index as u16, Key::new(&key));
+            if listening {
+                let (database, event, effect) = (index as u16, Event::EXPIRED, Effect::Removed);
+                self.changes.report(|| Change { database, key, time: now, event, effect });
+            }
         }
         Step { removed: count, finished: false }
     }

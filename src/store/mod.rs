@@ -16,3 +16,4 @@ pub mod object;
 pub mod set;
 pub mod sorted_set;
 pub mod stream;
+pub mod waiters;
