@@ -8,7 +8,7 @@
 //! Invariant: in the line for a key, nobody has his turn while somebody before him is called. A
 //! claim that is taken for somebody is dropped when his turn is over, however it ends.
 
-use super::parking::{Parked, Stage, for_each_touched, hide_others};
+use super::parking::{Parked, Stage, awaits_any, for_each_touched, hide_others};
 use crate::base::probe::{Mutation, mutated};
 use crate::coordinate::shards::{Shards, Waiting, claim_of};
 use crate::shard::execute;
@@ -220,7 +220,9 @@ impl Shards {
             self.end_turn(place, !waiter.waits, id);
         } else if waiter.waits {
             let (mut db, mut parking) = (self.db.borrow_mut(), self.parking.borrow_mut());
-            parking.enter(&mut db, waiter.id, None, batch.duplicate());
+            if awaits_any(&mut db, batch) {
+                parking.enter(&mut db, waiter.id, None, batch.duplicate());
+            }
         }
         self.release(id);
     }

@@ -169,6 +169,13 @@ pub fn is_awaited(access: Access) -> bool {
     !access.has(Access::INSERT)
 }
 
+/// True if the one command of `batch` waits for a key of this shard.
+pub fn awaits_any(db: &mut Db, batch: &Batch) -> bool {
+    let mut found = false;
+    for_each_awaited(db, batch, |_, _| found = true);
+    found
+}
+
 /// Calls `found` with each key of this shard that the one command of `batch` waits for.
 fn for_each_awaited(db: &mut Db, batch: &Batch, mut found: impl FnMut(&mut Db, Key<'_>)) {
     let args = batch.args(0);
