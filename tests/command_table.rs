@@ -37,10 +37,15 @@ const LABELS: [&str; 10] = [
 const CHANGED_IN_7_2: &[(&str, &str)] = &[
     ("cluster|shards", "flags"),
     ("cluster|slots", "flags"),
+    ("georadius", "key specifications"),
+    ("georadiusbymember", "key specifications"),
     ("msetnx", "tips"),
+    ("sinterstore", "key specifications"),
     // Since 8.10, they say that a key named STREAMS hides others.
     ("xread", "key specifications"),
     ("xreadgroup", "key specifications"),
+    ("zrank", "arity"),
+    ("zrevrank", "arity"),
 ];
 
 fn both() -> Option<(Server, Server)> {

@@ -143,8 +143,7 @@ fn write_point(out: &mut Out, place: Point) {
 
 /// Reads the options in front of GEOADD's places.
 fn read_condition(words: &mut Reader<'_>) -> Result<Condition, CmdError> {
-    let mut condition =
-        Condition { is_new_only: false, is_existing_only: false, counts_changed: false };
+    let mut condition = Condition::default();
     loop {
         if words.keyword("NX") {
             condition.is_new_only = true;
@@ -157,7 +156,11 @@ fn read_condition(words: &mut Reader<'_>) -> Result<Condition, CmdError> {
         }
     }
     let contradicts = condition.is_new_only && condition.is_existing_only;
-    if contradicts || words.left() % 3 != 0 { Err(CmdError::Syntax) } else { Ok(condition) }
+    if contradicts || !words.left().is_multiple_of(3) {
+        Err(CmdError::Syntax)
+    } else {
+        Ok(condition)
+    }
 }
 
 fn geoadd(db: &mut Db, args: &Args<'_>, out: &mut Out) -> CmdResult {

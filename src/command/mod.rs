@@ -5,8 +5,11 @@
 
 pub mod generic;
 pub mod geo;
+mod item;
 pub mod list;
+mod paging;
 pub mod patience;
+pub mod set;
 pub mod sorted_set;
 pub mod spec;
 pub mod stream;

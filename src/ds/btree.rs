@@ -12,7 +12,7 @@
 //! ```text
 //!                          Inner, 1 KiB: up to 31 children
 //!              +--------------------------------------------------+
-//!    scores    |  1.5        |  7.0        |  7.0        |  ...   |   of each child's first element
+//!    scores    |  1.5        |  7.0        |  7.0        |  ...   |   of each child's first one
 //!    firsts    |  &(1.5,"k") |  &(7.0,"a") |  &(7.0,"q") |  ...   |
 //!    sizes     |  44         |  61         |  37         |  ...   |   elements below
 //!    children  |   |         |   |         |   |         |  ...   |
@@ -282,32 +282,44 @@ impl Tree {
         self.share(parent, left, level, if fits_one { total } else { total / 2 });
     }
 
-    /// Changes the score of the element at `rank`. It keeps its place in its leaf where the new
+    /// Changes the score of an element that is here. It keeps its place in its leaf where the new
     /// score allows.
     ///
     /// # Safety
     /// Nothing else looks at the element meanwhile: its owner is borrowed exclusively.
-    pub unsafe fn rescore(&mut self, rank: usize, score: f64) {
-        let (leaf, at) = self.locate(rank);
+    pub unsafe fn rescore(&mut self, element: ElementRef<'_>, score: f64) {
+        let (before, member) = (element.score(), element.member());
+        let leaf = self.leaf_of(before, member);
         // SAFETY: the leaf is live, and the tree is borrowed.
-        let items = unsafe { leaf.as_ref() }.items();
-        let item = items[at];
-        let member = item.member();
+        let leaf = unsafe { leaf.as_ref() };
+        let (at, items) = (leaf.lower_bound(before, member), leaf.items());
+        debug_assert!(items[at].is(element));
         // The first element of a leaf is known above, and the last one's follower is not here.
         let fits = at > 0
             && at + 1 < items.len()
             && items[at - 1].compare(score, member).is_lt()
             && items[at + 1].compare(score, member).is_gt();
         if !fits {
-            self.remove_at(rank);
+            self.remove_at(self.rank_of(before, member));
         }
         // SAFETY: exclusive access is the caller's promise; the element is in no tree, or keeps
         // its place and is no node's first.
-        unsafe { item.set_score(score) };
+        unsafe { element.set_score(score) };
         if !fits {
             // SAFETY: the element was in the tree, so the promise for it was given.
-            unsafe { self.insert(item) };
+            unsafe { self.insert(element) };
         }
+    }
+
+    /// The leaf in which (`score`, `member`) lies or belongs.
+    fn leaf_of(&self, score: f64, member: &[u8]) -> NonNull<Leaf> {
+        let mut node = self.root;
+        for _ in 0..self.height {
+            // SAFETY: nodes above level 0 are inner nodes, and the tree is borrowed.
+            let inner = unsafe { node.inner() };
+            node = inner.children[inner.child_of(score, member)];
+        }
+        node.leaf()
     }
 
     /// The leaf of the element of this rank, and the place in it. A rank behind all elements is a

@@ -277,15 +277,22 @@ impl<R: Record> Dict<R> {
         }
     }
 
-    /// Drops about `max_records` records, at most a page more, and says whether all are gone.
+    /// Drops up to `max_records` records, those of a row all at once, and says whether all are
+    /// gone.
     pub fn free_some(&mut self, max_records: usize) -> bool {
         let Form::Table(table) = &mut self.form else {
             *self = Dict::new();
             return true;
         };
+        let mut left = max_records;
+        let mut judge = |_: R::Ref<'_>| {
+            let goes = left > 0;
+            left = left.saturating_sub(1);
+            if goes { Sweep::Remove } else { Sweep::Keep(u64::MAX) }
+        };
         let target = table.len().saturating_sub(max_records);
         while table.len() > target {
-            table.sweep_segment(table.segment_count() - 1, |_| Sweep::Remove, drop);
+            table.sweep_segment(table.segment_count() - 1, &mut judge, drop);
         }
         if table.is_empty() {
             *self = Dict::new();

@@ -178,8 +178,12 @@ impl Cell {
     /// or 1.
     pub fn neighbour(self, east: i32, north: i32) -> Cell {
         let used = u64::MAX >> (64 - self.step * 2);
-        let longitude = moved(self.bits, LONGITUDE_BITS & used, east);
-        let latitude = moved(self.bits, !LONGITUDE_BITS & used, north);
+        let along = |coordinate: u64, by: i32| match by {
+            // The very edge of the world lies one unit beyond the last cell, and stays there.
+            0 => self.bits & coordinate,
+            _ => moved(self.bits, coordinate & used, by),
+        };
+        let (longitude, latitude) = (along(LONGITUDE_BITS, east), along(!LONGITUDE_BITS, north));
         Cell { bits: longitude | latitude, step: self.step }
     }
 
@@ -190,15 +194,12 @@ impl Cell {
     }
 }
 
-/// One coordinate of an interleaved number, whose bits are `mask`, moved by one or not at all: with
+/// One coordinate of an interleaved number, whose bits are `mask`, moved by one up or down: with
 /// the other bits set, a carry runs through them; with them cleared, a borrow does.
 fn moved(bits: u64, mask: u64, by: i32) -> u64 {
     let unit = mask & mask.wrapping_neg();
-    let next = match by {
-        0 => bits,
-        1.. => (bits | !mask).wrapping_add(unit),
-        _ => (bits & mask).wrapping_sub(unit),
-    };
+    let next =
+        if by > 0 { (bits | !mask).wrapping_add(unit) } else { (bits & mask).wrapping_sub(unit) };
     next & mask
 }
 
@@ -239,6 +240,14 @@ mod tests {
 
     use super::*;
 
+    #[test]
+    fn the_edge_of_the_world_is_in_its_own_cell() {
+        let corner = Point { longitude: LONGITUDE.high, latitude: LATITUDE.high };
+        let cells = cover(corner, 1000.0, Bounds::around(corner, 1000.0, 1000.0));
+        let center = cells[0].expect("the center is always searched");
+        assert!(center.numbers().contains(&corner.encode()));
+    }
+
     /// From the documentation of GEOADD and GEOHASH.
     #[test]
     fn known_places_have_their_known_numbers() {
@@ -262,7 +271,8 @@ mod tests {
             let bits = interleave(even, odd);
             prop_assert_eq!((even_bits(bits), even_bits(bits >> 1)), (even, odd));
             let naive = (0..32).fold(0u64, |sum, at| {
-                sum | u64::from(even >> at & 1) << (2 * at) | u64::from(odd >> at & 1) << (2 * at + 1)
+                let bit = |value: u32| u64::from(value >> at & 1);
+                sum | bit(even) << (2 * at) | bit(odd) << (2 * at + 1)
             });
             prop_assert_eq!(bits, naive);
         }
@@ -277,7 +287,9 @@ mod tests {
         }
 
         #[test]
-        fn neighbours_are_neighbours(place in place(), step in 2u32..27, east in -1..2, north in -1..2) {
+        fn neighbours_are_neighbours(
+            place in place(), step in 2u32..27, (east, north) in (-1..2, -1..2),
+        ) {
             let cell = Cell::around(place, step);
             let next = cell.neighbour(east, north);
             let wrap = |value: u32| value & ((1u64 << step) - 1) as u32;

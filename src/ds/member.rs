@@ -125,13 +125,8 @@ unsafe fn bytes_at<'a>(start: *const u8) -> &'a [u8] {
 /// Bytes of the length field for `len`.
 #[inline]
 fn prefix_len(len: usize) -> usize {
-    match len {
-        0..0x80 => 1,
-        ..0x4000 => 2,
-        ..0x20_0000 => 3,
-        ..0x1000_0000 => 4,
-        _ => 5,
-    }
+    let bits = usize::BITS - (len | 1).leading_zeros();
+    bits.div_ceil(7) as usize
 }
 
 fn layout(size: usize) -> Layout {

@@ -17,6 +17,9 @@
 //!    full node is split, and the halves are joined with their neighbours where both fit one node.
 //! 3. An item that is larger than a node is a node of its own, which is not a listpack.
 //! 4. Nodes further than `compress_depth` from both ends are compressed with LZF.
+//! 5. Items that come at the front are collected in a node of [`BUFFER_BYTES`] and then joined with
+//!    the next, where nodes are limited by bytes and none is compressed: otherwise each would move
+//!    all the bytes of its node. Redis has no such rule.
 //!
 //! Departures: an item that does not fit a half after a split, or outgrows its node when it is
 //! replaced, goes to another node, so no node of several items is ever larger than its limit; and
@@ -35,6 +38,10 @@ use super::listpack::{Item, Listpack};
 use directory::{Directory, Place};
 pub use node::Limits;
 use node::Node;
+
+/// From this size on, the first node is left in peace, and items come to a small one in front of
+/// it: see rule 5.
+const BUFFER_BYTES: usize = 512;
 
 /// An end of a list, which is also a direction: from that end to the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,17 +100,21 @@ impl Quicklist {
         size_of::<Quicklist>() + self.directory.memory(samples)
     }
 
-    /// The only node's listpack, if there is just one node and it is one.
-    pub fn single(&self) -> Option<&Listpack> {
-        let only = self.directory.end(End::Front).filter(|_| self.nodes() == 1)?;
-        self.directory.node(only).as_packed()
-    }
-
-    /// Takes what [`single`](Self::single) returns, and leaves the list empty.
-    pub fn take_single(&mut self) -> Option<Listpack> {
-        self.single()?;
-        let only = self.directory.end(End::Front)?;
-        Some(self.directory.remove(only).into_listpack())
+    /// Takes everything out as a listpack, if it has at most so many bytes and items and would at
+    /// most have to be put together from two.
+    pub fn take_small(&mut self, bytes_max: usize, items_max: usize) -> Option<Listpack> {
+        if self.nodes() > 2 || self.len() > items_max {
+            return None;
+        }
+        let head = self.directory.end(End::Front)?;
+        let next = self.directory.next(head);
+        let nodes = [Some(head), next].into_iter().flatten().map(|at| self.directory.node(at));
+        let bytes: usize = nodes.clone().map(Node::bytes_len).sum();
+        let is_packed = nodes.clone().all(|node| !node.is_plain());
+        if bytes > bytes_max || !is_packed || next.is_some() && !self.join_with_next(head) {
+            return None;
+        }
+        Some(self.directory.remove(head).into_listpack())
     }
 
     /// The item at an end.
@@ -118,13 +129,25 @@ impl Quicklist {
     /// Adds an item at an end.
     #[inline]
     pub fn push(&mut self, end: End, text: &[u8]) {
-        if let Some(place) = self.directory.end(end)
-            && self.directory.node(place).accepts(text.len(), self.limits)
-        {
-            return self.directory.change(place, |node| node.push(end, text));
+        if let Some(place) = self.directory.end(end) {
+            if end == End::Front && self.is_grown(place, text.len()) {
+                self.join_with_next(place);
+            } else if self.directory.node(place).accepts(text.len(), self.limits) {
+                return self.directory.change(place, |node| node.push(end, text));
+            }
         }
         self.directory.push(end, Node::of(text, self.limits));
         self.settle_ends();
+    }
+
+    /// Whether the first node is better left alone when an item of so many bytes comes: rule 5.
+    #[inline]
+    fn is_grown(&self, head: Place, length: usize) -> bool {
+        let bytes = self.directory.node(head).bytes_len();
+        let is_counted = self.limits.fill >= 0 || self.limits.compress_depth > 0;
+        !is_counted
+            && bytes >= BUFFER_BYTES
+            && bytes + length + 2 * BUFFER_BYTES <= self.limits.node().0
     }
 
     /// Removes the item at an end.

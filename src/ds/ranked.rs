@@ -73,13 +73,13 @@ impl RankedSet {
                 }
             }
             Some(position) => {
-                let before = self.index.get(position).score();
+                let element = self.index.get(position);
+                let before = element.score();
                 if let Some(score) = decide(Some(before))?
                     && score.to_bits() != before.to_bits()
                 {
-                    let rank = self.order.rank_of(before, member);
                     // SAFETY: the set is borrowed exclusively, and with it the element.
-                    unsafe { self.order.rescore(rank, score) };
+                    unsafe { self.order.rescore(element, score) };
                 }
             }
         }
@@ -204,7 +204,7 @@ mod tests {
                         let removed = twin.remove(&name(member)).map(f64::from);
                         prop_assert_eq!(set.remove(&name(member)), removed);
                     }
-                    Step::RemoveRange(at, count) if set.len() > 0 => {
+                    Step::RemoveRange(at, count) if !set.is_empty() => {
                         let at = at % set.len();
                         let count = count.min(set.len() - at);
                         for element in set.walk(at, count, false) {

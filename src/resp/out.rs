@@ -230,9 +230,14 @@ impl Out {
 
     /// A double printed as a bulk string.
     pub fn bulk_f64(&mut self, value: f64) {
-        let mut text = Vec::with_capacity(24);
-        num::write_f64(&mut text, value);
-        self.bulk(&text);
+        // Its length is known when it is there; the header then changes places with it.
+        let start = self.bytes.len();
+        num::write_f64(&mut self.bytes, value);
+        let end = self.bytes.len();
+        self.number(b'$', (end - start) as i64);
+        let header = self.bytes.len() - end;
+        self.bytes[start..].rotate_right(header);
+        self.raw(b"\r\n");
     }
 
     /// The null value: `$-1` or `_`.
@@ -269,9 +274,12 @@ impl Out {
 
     /// A double; in RESP2 a bulk string.
     pub fn double(&mut self, value: f64) {
-        let mut text = Vec::with_capacity(24);
-        num::write_f64(&mut text, value);
-        if self.is_resp3() { self.line(b',', &text) } else { self.bulk(&text) }
+        if !self.is_resp3() {
+            return self.bulk_f64(value);
+        }
+        self.bytes.push(b',');
+        num::write_f64(&mut self.bytes, value);
+        self.raw(b"\r\n");
     }
 
     /// A double that has been printed already; in RESP2 a bulk string.
@@ -360,6 +368,8 @@ mod tests {
         assert_eq!(both(Out::null), (b"$-1\r\n".to_vec(), b"_\r\n".to_vec()));
         assert_eq!(both(Out::null_array), (b"*-1\r\n".to_vec(), b"_\r\n".to_vec()));
         assert_eq!(both(|o| o.map(2)), (b"*4\r\n".to_vec(), b"%2\r\n".to_vec()));
+        assert_eq!(both(|o| o.double(-0.5)), (b"$4\r\n-0.5\r\n".to_vec(), b",-0.5\r\n".to_vec()));
+        assert_eq!(both(|o| o.bulk_f64(1e300)).0, b"$6\r\n1e+300\r\n");
         assert_eq!(both(|o| o.boolean(true)), (b":1\r\n".to_vec(), b"#t\r\n".to_vec()));
         assert_eq!(
             both(|o| o.verbatim("txt", b"hi")),

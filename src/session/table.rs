@@ -118,6 +118,7 @@ const DATA: &[&[Command]] = &[
     command::generic::COMMANDS,
     command::sorted_set::COMMANDS,
     command::geo::COMMANDS,
+    command::set::COMMANDS,
     command::stream::COMMANDS,
 ];
 const HOST: &[&[HostCommand]] = host::FAMILIES;

@@ -192,6 +192,11 @@ impl Db {
         self.prng.borrow_mut().below(bound)
     }
 
+    /// A generator of random numbers for one command.
+    pub fn draw(&self) -> Prng {
+        self.prng.borrow_mut().fork()
+    }
+
     /// Sum of the remaining times of up to 20 keys with an expiry in the selected database, and how
     /// many there were.
     pub fn sample_ttl(&self) -> (u64, u64) {

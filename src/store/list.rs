@@ -36,14 +36,6 @@ impl List {
         self.len() == 0
     }
 
-    /// Nodes of a quicklist; none of a listpack.
-    pub fn nodes(&self) -> Option<usize> {
-        match self {
-            List::Packed(_) => None,
-            List::Quick(items) => Some(items.nodes()),
-        }
-    }
-
     /// The element at an end.
     #[inline]
     pub fn peek(&self, end: End) -> Option<Item<'_>> {
@@ -212,10 +204,9 @@ impl List {
     #[inline]
     fn shrink(&mut self, limits: &EncodingLimits) {
         let List::Quick(items) = self else { return };
-        let Some(single) = items.single() else { return };
         let (bytes_max, items_max) = node_limits(limits).node();
-        if single.bytes_len() <= bytes_max / 2 && single.len() <= items_max / 2 {
-            *self = List::Packed(items.take_single().expect("it was just there"));
+        if let Some(small) = items.take_small(bytes_max / 2, items_max / 2) {
+            *self = List::Packed(small);
         }
     }
 }

@@ -9,6 +9,7 @@
 //! `[a|b]` for one of its choices or nothing, `(a b)+` for one to six repetitions, and `{a b}` for
 //! its parts in any order, sometimes one of them twice.
 
+use crate::sorted_sets;
 use crate::streams;
 use crate::support::random::Random;
 
@@ -115,6 +116,27 @@ pub const OTHER_TYPES: &[Row] = &[
     row("SORT <key> {[LIMIT 0 3] [ASC|DESC] [ALPHA] [STORE <key>]}", 1),
 ];
 
+/// The commands on sets. Random members are absent: two servers would not stay alike.
+pub const SETS: &[Row] = &[
+    row("SADD <key> (<member>)+", 14),
+    row("SREM <key> (<member>)+", 6),
+    row("SISMEMBER <key> <member>", 2),
+    row("SMISMEMBER <key> (<member>)+", 2),
+    row("SCARD <key>", 2),
+    row("SMEMBERS <key>", 3),
+    row("SMOVE <key> <key> <member>", 5),
+    row("SINTER (<key>)+", 4),
+    row("SUNION (<key>)+", 4),
+    row("SDIFF (<key>)+", 4),
+    row("SINTERSTORE <key> (<key>)+", 3),
+    row("SUNIONSTORE <key> (<key>)+", 4),
+    row("SDIFFSTORE <key> (<key>)+", 3),
+    row("SINTERCARD 1 <key> {[LIMIT <integer>]}", 1),
+    row("SINTERCARD 2 <key> <key> {[LIMIT <integer>]}", 3),
+    row("SINTERCARD <integer> (<key>)+", 1),
+    row("SSCAN <key> <cursor> {[MATCH <pattern>] [COUNT 100000] [TYPE set]}", 3),
+];
+
 const KEYS: &[&str] = &[
     "a",
     "b",
@@ -196,6 +218,8 @@ const FLOATS: &[&str] = &[
 
 const BAD_FLOATS: &[&str] =
     &["", " 1", "1 ", "abc", "nan", "inf", "-inf", "infinity", "1e", "1e5000", "--1", "1,5", "1\0"];
+
+const MEMBERS: &[&str] = &["a", "b", "c", "d", "e", "", "01", "-0", "a member of some length", "é"];
 
 const PATTERNS: &[&str] = &[
     "*",
@@ -332,6 +356,9 @@ impl<'a> Grammar<'a> {
             return self.expand(template, command);
         }
         let bad = self.random.percent(5);
+        if self.expand_sorted(kind, bad, command) {
+            return;
+        }
         if kind == "trim" {
             let length = "MAXLEN [=|~] <integer> [LIMIT <integer>]";
             let id = "MINID [=|~] <id> [LIMIT <integer>]";
@@ -352,6 +379,7 @@ impl<'a> Grammar<'a> {
             "soon" => self.random.pick(&["1", "1", "1", "-1", "x"]).to_owned(),
             "key" => self.random.pick(KEYS).to_owned(),
             "value" => return command.push(self.value()),
+            "member" => return command.push(self.member()),
             "integer" | "count" | "offset" | "seconds" | "millis" | "unix-seconds"
             | "unix-millis"
                 if bad =>
@@ -378,6 +406,47 @@ impl<'a> Grammar<'a> {
         command.push(text.into_bytes());
     }
 
+    /// Appends a random value of a kind that the commands on sorted sets and places have; false if
+    /// it is none of theirs.
+    fn expand_sorted(&mut self, kind: &str, bad: bool, command: &mut Command) -> bool {
+        use sorted_sets::{
+            BAD_BOUNDS, BAD_LEX, BAD_RANKS, BAD_SCORES, BOUNDS, GEO_KEYS, LENGTHS, LEX, LEX_KEYS,
+            MEMBERS, PLACES, RANKS, SCORES, SHOW,
+        };
+        let choices: &[&str] = match kind {
+            "show" => {
+                self.expand(SHOW, command);
+                return true;
+            }
+            "member" if self.random.percent(3) => {
+                command.push(self.value());
+                return true;
+            }
+            "zkey" | "gkey" if bad => KEYS,
+            "zkey" => sorted_sets::KEYS,
+            "lkey" => LEX_KEYS,
+            "gkey" => GEO_KEYS,
+            "score" if bad => BAD_SCORES,
+            "score" => SCORES,
+            "limit" if bad => BAD_BOUNDS,
+            "limit" => BOUNDS,
+            "lex" if bad => BAD_LEX,
+            "lex" => LEX,
+            "rank" if bad => BAD_RANKS,
+            "rank" => RANKS,
+            "member" => MEMBERS,
+            "how" => &["SUM", "min", "MAX", "max", "AVERAGE"],
+            "place" | "length" => {
+                let words = self.random.pick(if kind == "place" { PLACES } else { LENGTHS });
+                command.extend(words.split(' ').map(|word| word.as_bytes().to_vec()));
+                return true;
+            }
+            _ => return false,
+        };
+        command.push(self.random.pick(choices).as_bytes().to_vec());
+        true
+    }
+
     /// A time to live, or a point in time, within the bounds; sometimes one that is over already or
     /// beyond all bounds.
     fn time(&mut self, low: u64, high: u64, over: &[&str]) -> String {
@@ -394,6 +463,16 @@ impl<'a> Grammar<'a> {
             0 => self.random.pick(&beyond).to_owned(),
             1 => self.random.below(2000).to_string(),
             _ => self.random.below(20).to_string(),
+        }
+    }
+
+    /// An element of a collection: mostly one of few, so that collections have some in common.
+    fn member(&mut self) -> Vec<u8> {
+        match self.random.below(10) {
+            0 => self.value(),
+            1..=4 => self.random.below(12).to_string().into_bytes(),
+            5 => self.random.pick(INTEGERS).into(),
+            _ => self.random.pick(MEMBERS).into(),
         }
     }
 

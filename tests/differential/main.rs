@@ -11,6 +11,7 @@
 mod compare;
 mod grammar;
 mod minimise;
+mod sorted_sets;
 mod streams;
 #[path = "../support/mod.rs"]
 mod support;
@@ -18,7 +19,7 @@ mod support;
 use std::time::{Duration, Instant, SystemTime};
 
 use compare::{Received, equivalent};
-use grammar::{Command, Grammar, OTHER_TYPES, ROWS, Row};
+use grammar::{Command, Grammar, OTHER_TYPES, ROWS, Row, SETS};
 use support::client::{Client, encode};
 use support::printer;
 use support::random::Random;
@@ -126,6 +127,8 @@ fn final_state(server: &Server) -> Vec<(Command, Received)> {
             ask(vec![b"OBJECT", b"ENCODING", key]);
             match ask(vec![b"TYPE", key]).text().as_str() {
                 "string" => ask(vec![b"GET", key]),
+                "zset" => ask(vec![b"ZRANGE", key, b"0", b"-1", b"WITHSCORES"]),
+                "set" => ask(vec![b"SMEMBERS", key]),
                 "list" => ask(vec![b"LRANGE", key, b"0", b"-1"]),
                 "stream" => ask(vec![b"XRANGE", key, b"-", b"+"]),
                 _ => Reply::Nil,
@@ -249,7 +252,8 @@ fn rows_for(subject: &Server) -> Vec<&'static Row> {
             .is_some_and(|row| *row != Reply::Nil)
     };
     let mut rows: Vec<&Row> = ROWS.iter().collect();
-    let others: Vec<&Row> = OTHER_TYPES.iter().chain(streams::ROWS).filter(supported).collect();
+    let of_types = OTHER_TYPES.iter().chain(SETS).chain(sorted_sets::ROWS).chain(streams::ROWS);
+    let others: Vec<&Row> = of_types.filter(supported).collect();
     println!("{} rows on other types are supported", others.len());
     rows.extend(others);
     if let Ok(prefix) = std::env::var("ONLY") {

@@ -1,7 +1,7 @@
 //! What GEOSEARCH and GEORADIUS are asked for.
 //!
-//! Invariant: words are judged in the order in which they stand, as Redis does; a member that serves
-//! as center is looked up when it is read.
+//! Invariant: words are judged in the order in which they stand, as Redis does; a member that
+//! serves as center is looked up when it is read.
 
 use super::{place_of, read_point, read_unit};
 use crate::base::num;

@@ -46,18 +46,23 @@ fn places_are_found_in_shapes() {
         &mut sicily(),
         "GEORADIUS s 15 37 200 km ASC => *2 $7 Catania $7 Palermo
          GEORADIUS s 15 37 200 km DESC COUNT 1 => *1 $7 Palermo
-         GEORADIUS_RO s 15 37 100 km WITHDIST WITHHASH => *1 *3 $7 Catania $7 56.4413 :3479447370796909
+         GEORADIUS_RO s 15 37 100 km WITHDIST WITHHASH \
+          => *1 *3 $7 Catania $7 56.4413 :3479447370796909
          GEORADIUSBYMEMBER s Palermo 10 m => *1 $7 Palermo
          GEORADIUSBYMEMBER_RO s nowhere 10 m => -ERR could not decode requested zset member
          GEOSEARCH s FROMLONLAT 15 37 BYBOX 400 400 km ASC => *2 $7 Catania $7 Palermo
          GEOSEARCH s FROMMEMBER Palermo BYRADIUS 1 km => *1 $7 Palermo
          GEOSEARCH s BYPOLYGON 4 13 38 14 38 14 39 13 39 => *1 $7 Palermo
-         GEOSEARCH s BYPOLYGON 2 13 38 14 38 => -ERR GEOSEARCH BYPOLYGON must have at least 3 vertices
+         GEOSEARCH s BYPOLYGON 2 13 38 14 38 \
+          => -ERR GEOSEARCH BYPOLYGON must have at least 3 vertices
          GEOSEARCH s FROMLONLAT 1 1 BYPOLYGON 3 13 38 14 38 14 39 => -ERR syntax error
-         GEOSEARCH s FROMLONLAT 1 1 ASC DESC => -ERR exactly one of BYRADIUS and BYBOX can be specified for GEOSEARCH
-         GEOSEARCH s BYRADIUS 1 m ASC DESC => -ERR exactly one of FROMMEMBER or FROMLONLAT can be specified for GEOSEARCH
+         GEOSEARCH s FROMLONLAT 1 1 ASC DESC \
+          => -ERR exactly one of BYRADIUS and BYBOX can be specified for GEOSEARCH
+         GEOSEARCH s BYRADIUS 1 m ASC DESC \
+          => -ERR exactly one of FROMMEMBER or FROMLONLAT can be specified for GEOSEARCH
          GEOSEARCH s FROMLONLAT 1 1 BYRADIUS -1 m => -ERR radius cannot be negative
-         GEOSEARCH s FROMLONLAT 1 1 BYRADIUS 1 m ANY => -ERR the ANY argument requires COUNT argument
+         GEOSEARCH s FROMLONLAT 1 1 BYRADIUS 1 m ANY \
+          => -ERR the ANY argument requires COUNT argument
          GEOSEARCH none FROMMEMBER x BYRADIUS 1 m => *0",
     );
 }
@@ -70,7 +75,9 @@ fn places_are_stored() {
          ZCARD to => :1
          GEORADIUS s 15 37 200 km STORE to => :2
          ZSCORE to Catania => $16 3479447370796909
-         GEORADIUS s 15 37 200 km STORE to WITHDIST => -ERR STORE option in GEORADIUS is not compatible with WITHDIST, WITHHASH and WITHCOORD options
+         GEORADIUS s 15 37 200 km STORE to WITHDIST \
+          => -ERR STORE option in GEORADIUS is not compatible with \
+          WITHDIST, WITHHASH and WITHCOORD options
          GEORADIUSBYMEMBER s Palermo 1 km STOREDIST to => :1
          ZSCORE to Palermo => $1 0
          GEORADIUS none 15 37 200 km STORE to => :0

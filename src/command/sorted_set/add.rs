@@ -5,11 +5,11 @@
 
 use super::{ZADD, ZINCR};
 use crate::base::num;
-use crate::resp::args::Args;
+use crate::resp::args::{Args, Key};
 use crate::resp::error::{CmdError, CmdResult};
 use crate::resp::out::Out;
+use crate::store::change::Event;
 use crate::store::db::Db;
-use crate::store::object::EncodingLimits;
 use crate::store::sorted_set::SortedSet;
 
 const NX_AND_XX: CmdError =
@@ -150,66 +150,51 @@ fn add(db: &mut Db, args: &Args<'_>, options: Options, first: usize) -> Result<T
     let scores = std::iter::once(score).chain(more?);
     let pairs = (first + 1..args.len()).step_by(2).map(|index| args.at(index)).zip(scores);
     let event = if options.increments { ZINCR } else { ZADD };
+    put(db, args.key(1), options, event, pairs)
+}
+
+/// Adds members with their scores to the sorted set at `key`.
+fn put<'a>(
+    db: &mut Db,
+    key: Key<'_>,
+    options: Options,
+    event: Event,
+    pairs: impl Iterator<Item = (&'a [u8], f64)>,
+) -> Result<Tally, CmdError> {
     let limits = db.tuning.encoding;
     let mut tally = Tally::default();
     let set = if options.is_existing_only {
-        db.edit::<SortedSet>(args.key(1))?
+        db.edit::<SortedSet>(key)?
     } else {
-        Some(db.edit_or_create::<SortedSet>(args.key(1))?)
+        Some(db.edit_or_create::<SortedSet>(key)?)
     };
-    if let Some(mut set) = set {
-        add_pairs(&mut set, pairs, options, &limits, &mut tally)?;
-        if tally.added + tally.updated > 0 {
-            set.changed(event);
-        }
+    let Some(mut set) = set else { return Ok(tally) };
+    for (member, score) in pairs {
+        set.upsert(member, &limits, |before| tally.decide(options, score, before))?;
+    }
+    if tally.added + tally.updated > 0 {
+        set.changed(event);
     }
     Ok(tally)
 }
 
-fn add_pairs<'a>(
-    set: &mut SortedSet,
-    pairs: impl Iterator<Item = (&'a [u8], f64)>,
-    options: Options,
-    limits: &EncodingLimits,
-    tally: &mut Tally,
-) -> Result<(), CmdError> {
-    for (member, score) in pairs {
-        set.upsert(member, limits, |before| tally.decide(options, score, before))?;
-    }
-    Ok(())
-}
-
-/// Adds members with scores that are known, as GEOADD does.
+/// Which members GEOADD adds, and which it counts.
+#[derive(Default, Clone, Copy)]
 pub(in crate::command) struct Condition {
     pub is_new_only: bool,
     pub is_existing_only: bool,
     pub counts_changed: bool,
 }
 
-/// ZADD with scores that were computed: returns what ZADD would answer.
+/// ZADD with scores that were computed: returns what it would answer.
 pub(in crate::command) fn add_scored<'a>(
     db: &mut Db,
     args: &Args<'_>,
     condition: Condition,
     pairs: impl Iterator<Item = (&'a [u8], f64)>,
 ) -> Result<usize, CmdError> {
-    let options = Options {
-        is_new_only: condition.is_new_only,
-        is_existing_only: condition.is_existing_only,
-        ..Options::default()
-    };
-    let limits = db.tuning.encoding;
-    let mut tally = Tally::default();
-    let set = if options.is_existing_only {
-        db.edit::<SortedSet>(args.key(1))?
-    } else {
-        Some(db.edit_or_create::<SortedSet>(args.key(1))?)
-    };
-    if let Some(mut set) = set {
-        add_pairs(&mut set, pairs, options, &limits, &mut tally)?;
-        if tally.added + tally.updated > 0 {
-            set.changed(ZADD);
-        }
-    }
-    Ok(tally.added + if condition.counts_changed { tally.updated } else { 0 })
+    let Condition { is_new_only, is_existing_only, counts_changed } = condition;
+    let options = Options { is_new_only, is_existing_only, ..Options::default() };
+    let tally = put(db, args.key(1), options, ZADD, pairs)?;
+    Ok(tally.added + if counts_changed { tally.updated } else { 0 })
 }

@@ -283,9 +283,8 @@ impl<'a> Computation<'a> {
 
 fn collect(db: &Db, args: &Args<'_>, form: &Form) -> Result<Parcel, CmdError> {
     let keys = form.keys(args)?;
-    // Types are checked before options, because Redis does.
+    // Options are read in phase two: whichever shard finds a wrong type, that error comes first.
     let inputs = find_inputs(db, args, &keys)?;
-    Options::read(args, form, &keys)?;
     if db.owns(args.key(first_key(form))) {
         return Ok(None);
     }

@@ -59,7 +59,7 @@ impl<'a> Query<'a> {
                 with_scores = true;
             } else if options.left() > 2 && options.keyword("LIMIT") {
                 (offset, limit) = (options.int()?, options.int()?);
-            } else if form.backwards.is_none() && options.keyword("REV") {
+            } else if backwards.is_none() && options.keyword("REV") {
                 backwards = Some(true);
             } else if by.is_none() && options.keyword("BYLEX") {
                 by = Some(By::Lex);

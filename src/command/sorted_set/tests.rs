@@ -162,7 +162,8 @@ fn sets_are_joined_and_compared() {
          ZDIFFSTORE x 2 x y => :1
          ZRANGE x 0 -1 => *1 $1 a
          SET text 1 => +OK
-         ZUNION 1 text NONSENSE => -WRONGTYPE Operation against a key holding the wrong kind of value
+         ZUNION 1 text NONSENSE \
+          => -WRONGTYPE Operation against a key holding the wrong kind of value
          ZUNION 0 x => -ERR at least 1 input key is needed for 'zunion' command
          ZUNION 9 x => -ERR syntax error
          ZDIFF 1 x WEIGHTS 1 => -ERR syntax error

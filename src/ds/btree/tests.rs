@@ -45,7 +45,7 @@ impl Twins {
             return;
         }
         // SAFETY: nothing else looks at the elements.
-        unsafe { self.tree.rescore(rank, score) };
+        unsafe { self.tree.rescore(self.sorted[rank].view(), score) };
         let element = self.sorted.remove(rank);
         let at = self.place(score, &member).expect_err("no element is equal");
         self.sorted.insert(at, element);

@@ -14,6 +14,7 @@ mod generic;
 mod geo;
 mod list;
 mod server;
+mod set;
 mod sorted_set;
 mod stream;
 mod string;
@@ -30,6 +31,7 @@ pub const FAMILIES: &[&[Docs]] = &[
     generic::DOCS,
     sorted_set::DOCS,
     geo::DOCS,
+    set::DOCS,
     stream::DOCS,
     connection::DOCS,
     server::DOCS,

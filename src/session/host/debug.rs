@@ -25,6 +25,8 @@ use crate::store::change::Event;
 use crate::store::db::{Db, Expiry};
 use crate::store::entry::{EntryRef, Value, ValueRef};
 use crate::store::evict;
+use crate::store::list::List;
+use crate::store::object::ObjectRef;
 
 pub const COMMANDS: &[HostCommand] = &[host(
     cmd("DEBUG", Arity::AtLeast(2), Group::Server)
@@ -52,6 +54,10 @@ const HELP: &[(&str, &str)] = &[
         "Makes keys, <prefix>:0 and so on, that do not exist.",
     ),
     ("PROTOCOL <type>", "Answers a value of a protocol type; an unknown one lists them."),
+    (
+        "QUICKLIST-PACKED-THRESHOLD <size>",
+        "Accepted for Redis's tests; elements larger than a node are stored alone.",
+    ),
     ("SET-ACTIVE-EXPIRE <0|1>", "Stops or starts the search for expired keys, on all cores."),
     ("SLEEP <seconds>", "Blocks the core that serves this connection."),
 ];
@@ -86,6 +92,10 @@ fn debug<'a>(session: &'a mut Session, whole: &'a Batch, out: &'a mut Out) -> La
                 gather::run(&session.core.shards, &batch_of(&POPULATE, whole), out).await
             }
             (b"PROTOCOL", 3) => protocol(args.at(2), out),
+            (b"QUICKLIST-PACKED-THRESHOLD", 3) => {
+                out.ok();
+                Ok(())
+            }
             (b"SET-ACTIVE-EXPIRE", 3) => {
                 let active = c_integer(args.at(2)) != 0;
                 ask_all(&session.core, || Request::ActiveExpire(active)).await;
@@ -153,8 +163,16 @@ static OBJECT: Command =
 
 fn object(db: &Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
     let entry = db.peek(args.key(2)).ok_or(CmdError::NoSuchKey)?;
+    let nodes = match entry.value() {
+        ValueRef::Object(ObjectRef::List(List::Quick(items))) => format!(
+            " ql_nodes:{} ql_avg_node:{:.2}",
+            items.nodes(),
+            items.len() as f64 / items.nodes() as f64,
+        ),
+        _ => String::new(),
+    };
     out.simple(&format!(
-        "Value at:{:p} refcount:1 encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{}",
+        "Value at:{:p} refcount:1 encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{}{nodes}",
         entry.key().as_ptr(),
         encoding(entry),
         serialized_length(entry.value()),
