@@ -37,7 +37,7 @@ pub struct Shards {
     /// Commands that may have to wait, and as yet only wait for a claim.
     pub(super) queued_blocks: RefCell<BTreeSet<WaiterId>>,
     /// The commands of this core's clients that wait for keys of several shards.
-    pub(super) waits: Waits,
+    pub waits: Waits,
     clock: Rc<dyn Clock>,
 }
 
@@ -400,20 +400,27 @@ impl Shards {
 
     fn run_single(&self, batch: &mut Batch, end: usize) {
         if cfg!(test) {
-            (batch.ran()..end).for_each(|index| took_effect(batch.args(index).from(0)));
+            for index in batch.ran()..end {
+                took_effect(batch.args(index).from(0));
+                self.run(batch, Some(index + 1), None);
+            }
         }
         self.run(batch, Some(end), None);
     }
 
     /// Runs the calls of a batch up to `end` (`None`: all), under the claims of `id` if it is part
-    /// of a transaction, and takes the time.
+    /// of a transaction, and takes the time. Those who wait for what changes are served after each
+    /// command, and after the whole of a transaction.
     fn run(&self, batch: &mut Batch, end: Option<usize>, id: Option<TransactionId>) {
         let before = self.clock.monotonic_nanos();
         let end = end.unwrap_or(batch.calls.len());
         while batch.ran() < end {
             execute::run_batch(&mut self.db.borrow_mut(), batch, end);
-            self.serve_ready(id);
+            if id.is_none() {
+                self.serve_ready(None);
+            }
         }
+        self.serve_ready(id);
         batch.spent_ns += self.clock.monotonic_nanos().saturating_sub(before);
     }
 }

@@ -176,6 +176,7 @@ impl Shards {
             unreachable!("offers are made to those that are called")
         };
         let (claim, woken) = (*claim, woken.clone());
+        assert!(self.locks.borrow().is_granted(claim), "the claim lasts as long as the offer");
         let is_served = attempt(&mut db, parked, &woken);
         if is_served {
             parked.asker = Some(asker);
