@@ -36,6 +36,12 @@ pub enum Mutation {
     FirstClaimDropped,
     /// The first core runs its part though the last has refused.
     RefusalIgnored,
+    /// A shard does not look who waits for a key that has changed.
+    ReadyKeyForgotten,
+    /// A shard makes an offer and drops the claim that it rests on.
+    HoldForgotten,
+    /// A shard does not hear that a command waits no longer.
+    CancelLost,
     /// A wave's replies are written twice.
     ReplyDoubled,
     /// A connection that moves loses what it received meanwhile.

@@ -2,9 +2,8 @@
 //!
 //! Invariant: a handler checks in Redis's order, which is not the same for all of them, and changes
 //! nothing before the last check.
-//!
-//! Absent: waiting. The blocking commands try what [`pop::pop_first`] and [`transfer`] do.
 
+mod block;
 pub mod pop;
 mod position;
 mod push;
@@ -26,6 +25,8 @@ const FAST: Flags = Flags::FAST;
 const DENYOOM: Flags = Flags::DENYOOM;
 const DENYOOM_FAST: Flags = Flags::DENYOOM.and(Flags::FAST);
 
+const BLOCKING: Flags = Flags::BLOCKING;
+
 const READ: Access = Access::RO.and(Access::ACCESS);
 const INSERT: Access = Access::RW.and(Access::INSERT);
 const UPDATE: Access = Access::RW.and(Access::UPDATE);
@@ -35,12 +36,72 @@ const TAKE: Access = DELETE.and(Access::ACCESS);
 /// The keys of a command that moves elements.
 const SOURCE_AND_TARGET: &[Keys] = &[Keys::At(1, TAKE), Keys::At(2, INSERT)];
 
+/// The keys of a command whose last argument says how long it waits.
+const AWAITED: &[Keys] = &[Keys::Range { first: 1, last: -2, step: 1, access: TAKE }];
+
 const fn list(name: &'static str, arity: super::spec::Arity) -> Spec {
     cmd(name, arity, Group::List)
 }
 
-/// Every list command that does not wait.
+/// Every list command.
 pub const COMMANDS: &[Command] = &[
+    list("BLMOVE", Exact(6))
+        .flags(BLOCKING.and(DENYOOM))
+        .keys(SOURCE_AND_TARGET)
+        .doc(
+            "Moves an element from an end of a list to an end of another, and waits for one.",
+            "6.2.0",
+            "O(1)",
+        )
+        .run(Run::Blocking(block::BLMOVE)),
+    list("BLMOVEM", AtLeast(6))
+        .flags(BLOCKING.and(DENYOOM))
+        .keys(SOURCE_AND_TARGET)
+        .doc(
+            "Moves elements from an end of a list to an end of another, and waits for them.",
+            "8.10.0",
+            "O(N) with N the elements moved",
+        )
+        .run(Run::Blocking(block::BLMOVEM)),
+    list("BLMPOP", AtLeast(5))
+        .flags(BLOCKING)
+        .keys(&[Keys::Counted { count_at: 2, step: 1, access: TAKE }])
+        .doc(
+            "Removes elements from an end of the first list that has some, and waits for them.",
+            "7.0.0",
+            "O(N+M) with N the keys and M the elements returned",
+        )
+        .run(Run::Blocking(block::BLMPOP))
+        .log(Log::Effects),
+    list("BLPOP", AtLeast(3))
+        .flags(BLOCKING)
+        .keys(AWAITED)
+        .doc(
+            "Removes the head of the first list that has one, and waits for it.",
+            "2.0.0",
+            "O(N) with N the keys",
+        )
+        .run(Run::Blocking(block::BLPOP))
+        .log(Log::Effects),
+    list("BRPOP", AtLeast(3))
+        .flags(BLOCKING)
+        .keys(AWAITED)
+        .doc(
+            "Removes the tail of the first list that has one, and waits for it.",
+            "2.0.0",
+            "O(N) with N the keys",
+        )
+        .run(Run::Blocking(block::BRPOP))
+        .log(Log::Effects),
+    list("BRPOPLPUSH", Exact(4))
+        .flags(BLOCKING.and(DENYOOM))
+        .keys(SOURCE_AND_TARGET)
+        .doc(
+            "Moves the last element of a list to the head of another, and waits for one.",
+            "2.2.0",
+            "O(1)",
+        )
+        .run(Run::Blocking(block::BRPOPLPUSH)),
     list("LINDEX", Exact(3))
         .keys(&[Keys::At(1, READ)])
         .doc("Returns the element at a position of a list.", "1.0.0", "O(N) with N the position")

@@ -11,6 +11,7 @@ pub mod hyperloglog;
 mod item;
 pub mod list;
 mod paging;
+pub mod patience;
 pub mod set;
 pub mod sorted_set;
 pub mod spec;

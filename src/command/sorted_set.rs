@@ -7,6 +7,7 @@
 
 mod add;
 mod algebra;
+mod block;
 mod bounds;
 pub(super) mod entries;
 pub mod pop;
@@ -53,6 +54,8 @@ const READ_ONE: &[Keys] = &[Keys::At(1, READ)];
 const DELETE_ONE: &[Keys] = &[Keys::At(1, DELETE)];
 const TAKE_ONE: &[Keys] = &[Keys::At(1, TAKE)];
 const READ_SEVERAL: &[Keys] = &[Keys::Counted { count_at: 1, step: 1, access: READ }];
+/// The keys of a command whose last argument says how long it waits.
+const AWAITED: &[Keys] = &[Keys::Range { first: 1, last: -2, step: 1, access: TAKE }];
 const STORE_SEVERAL: &[Keys] =
     &[Keys::At(1, REPLACE), Keys::Counted { count_at: 2, step: 1, access: READ }];
 
@@ -80,6 +83,36 @@ const fn stored(name: &'static str) -> Spec {
 
 /// Every sorted set command.
 pub const COMMANDS: &[Command] = &[
+    sorted("BZMPOP", AtLeast(5))
+        .flags(Flags::BLOCKING)
+        .keys(&[Keys::Counted { count_at: 2, step: 1, access: TAKE }])
+        .doc(
+            "Takes members from the first set that has any, and waits for them.",
+            "7.0.0",
+            "O(K)+O(M*log(N)) with K keys, M members taken and N in the set",
+        )
+        .run(Run::Blocking(block::BZMPOP))
+        .log(Log::Effects),
+    sorted("BZPOPMAX", AtLeast(3))
+        .flags(Flags::BLOCKING.and(FAST))
+        .keys(AWAITED)
+        .doc(
+            "Takes the member with the highest score from the first set, and waits for it.",
+            "5.0.0",
+            "O(log(N)) with N members in the set",
+        )
+        .run(Run::Blocking(block::BZPOPMAX))
+        .log(Log::Effects),
+    sorted("BZPOPMIN", AtLeast(3))
+        .flags(Flags::BLOCKING.and(FAST))
+        .keys(AWAITED)
+        .doc(
+            "Takes the member with the lowest score from the first set, and waits for it.",
+            "5.0.0",
+            "O(log(N)) with N members in the set",
+        )
+        .run(Run::Blocking(block::BZPOPMIN))
+        .log(Log::Effects),
     sorted("ZADD", AtLeast(4))
         .flags(DENYOOM_FAST)
         .keys(&[Keys::At(1, CHANGE)])

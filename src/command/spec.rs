@@ -5,11 +5,13 @@
 //! the shape (`readonly`, `write`) are derived, so they cannot lie; [`verify`] rejects at compile
 //! time a row whose keys and handler disagree.
 
+use crate::base::time::Millis;
 use crate::resp::args::Args;
-use crate::resp::error::CmdResult;
+use crate::resp::error::{CmdError, CmdResult};
 use crate::resp::out::Out;
 use crate::store::carried::Carried;
 use crate::store::db::Db;
+use crate::store::object::Kind;
 
 /// How many arguments a command takes, its name included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -209,7 +211,7 @@ pub enum Fold {
 pub type Parcel = Option<Box<dyn std::any::Any + Send + Sync>>;
 
 /// Phase one: looks, and copies out what phase two needs. Cannot write, so giving up is free.
-pub type Collect = fn(&Db, &Args<'_>) -> Result<Parcel, crate::resp::error::CmdError>;
+pub type Collect = fn(&Db, &Args<'_>) -> Result<Parcel, CmdError>;
 
 /// Phase two: runs on every shard that owns one of the keys ([`Db::owns`] says which) with the
 /// parcels of all, in the order of shards. The reply that counts is the one of the shard that owns
@@ -222,6 +224,41 @@ pub type Give = fn(&mut Db, &Args<'_>, &[Parcel]) -> Option<Carried>;
 
 /// Puts what was given in its place, on the shard that owns the second key, and replies.
 pub type Take = fn(&mut Db, &Args<'_>, &[Parcel], Option<Carried>, &mut Out) -> CmdResult;
+
+/// How long a command waits if there is nothing for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Patience {
+    /// Not at all.
+    None,
+    Forever,
+    /// Until this time, in milliseconds since the Unix epoch.
+    Until(Millis),
+}
+
+/// A command that waits until one of its keys has something for it. The keys that elements are
+/// only added to are not waited for.
+///
+/// An attempt is a two-phase command, on one shard or on many. When a key changes, the shard that
+/// owns it tries again with those of the keys that it owns ([`Db::owns`]), or with all where one
+/// of them is a target.
+#[derive(Clone, Copy)]
+pub struct Blocking {
+    /// Phase one.
+    pub look: Collect,
+    /// True if what was seen ends the wait: there is something, or the command is refused.
+    pub serves: fn(&[Parcel]) -> bool,
+    /// Phase two; where nothing was seen, it answers as the command does that does not wait.
+    pub act: Commit,
+    /// How long to wait, given the time now; checks the arguments.
+    pub patience: fn(&Args<'_>, Millis) -> Result<Patience, CmdError>,
+    /// What the keys hold that are waited for.
+    pub kind: Kind,
+    /// Whether a key that is gone, or holds something else, ends the wait with an error.
+    pub minds_absence: bool,
+    /// What stands in place of the argument at a position while the command waits, if it is not to
+    /// mean something else later.
+    pub pinned: fn(&Db, &Args<'_>, usize) -> Option<Vec<u8>>,
+}
 
 /// The closed set of shapes that keyspace commands have.
 #[derive(Clone, Copy)]
@@ -245,6 +282,8 @@ pub enum Run {
     /// at first; then the owner of the first gives and the owner of the second takes. However large
     /// it is, the value is not copied.
     Handover { look: Collect, give: Give, take: Take },
+    /// Like a two-phase command, and waits if there is nothing.
+    Blocking(Blocking),
 }
 
 impl Run {
@@ -256,7 +295,7 @@ impl Run {
                 matches!(body, Body::Writes(_))
             }
             Run::Cursor(_, body) | Run::Sort { body, .. } => matches!(body, Body::Writes(_)),
-            Run::TwoPhase { .. } | Run::Handover { .. } => true,
+            Run::TwoPhase { .. } | Run::Handover { .. } | Run::Blocking(_) => true,
         }
     }
 }
@@ -400,7 +439,7 @@ impl Spec {
 
 /// Whether a command of this shape with these keys can change the keyspace.
 const fn writes(run: &Run, spec: &Spec) -> bool {
-    if !matches!(run, Run::TwoPhase { .. }) || spec.changes_what_it_reads {
+    if !matches!(run, Run::TwoPhase { .. } | Run::Blocking(_)) || spec.changes_what_it_reads {
         return run.can_write();
     }
     let keys = spec.keys;
@@ -414,7 +453,27 @@ const fn writes(run: &Run, spec: &Spec) -> bool {
     false
 }
 
+impl Blocking {
+    /// A command that waits for keys of this kind, and that needs nothing further.
+    pub const fn new(
+        kind: Kind,
+        (look, serves, act): (Collect, fn(&[Parcel]) -> bool, Commit),
+        patience: fn(&Args<'_>, Millis) -> Result<Patience, CmdError>,
+    ) -> Blocking {
+        let pinned = |_: &Db, _: &Args<'_>, _| None;
+        Blocking { look, serves, act, patience, kind, minds_absence: false, pinned }
+    }
+}
+
 impl Command {
+    /// What the command needs to wait, if it can.
+    pub const fn blocking(&self) -> Option<&Blocking> {
+        match &self.run {
+            Run::Blocking(blocking) => Some(blocking),
+            _ => None,
+        }
+    }
+
     /// True if the command can change the keyspace.
     pub const fn writes(&self) -> bool {
         writes(&self.run, &self.spec)
@@ -450,7 +509,9 @@ pub const fn verify(rows: &[Command]) {
             }
             k += 1;
         }
-        if let Run::Scatter(..) | Run::TwoPhase { .. } = row.run {
+        let blocks = matches!(row.run, Run::Blocking(_));
+        assert!(blocks == row.spec.flags.has(Flags::BLOCKING), "the flag is for those that wait");
+        if let Run::Scatter(..) | Run::TwoPhase { .. } | Run::Blocking(_) = row.run {
             assert!(!row.spec.keys.is_empty(), "a command over several shards needs keys");
         }
         if let Run::Handover { .. } = row.run {

@@ -2,8 +2,6 @@
 //!
 //! Invariant: a request that a clock or a limit decides is repeated by words that name the outcome:
 //! the id that was given, how far was trimmed, who got which entry.
-//!
-//! Absent: waiting for entries (BLOCK), which belongs to whoever parks clients.
 
 mod add;
 mod delete;
@@ -161,7 +159,7 @@ pub const COMMANDS: &[Command] = &[
         .flags(Flags::BLOCKING)
         .keys(&[streams_from(1)])
         .doc("Returns entries of several streams that are new.", "5.0.0", READ_COMPLEXITY)
-        .run(Run::TwoPhase { collect: read::collect, commit: read::commit }),
+        .run(Run::Blocking(read::BLOCKING)),
     stream("XREADGROUP", AtLeast(7))
         .flags(Flags::BLOCKING)
         .keys(&[streams_from(4)])
@@ -171,7 +169,7 @@ pub const COMMANDS: &[Command] = &[
             READ_COMPLEXITY,
         )
         .changes_what_it_reads()
-        .run(Run::TwoPhase { collect: read::collect_for_group, commit: read::commit_for_group })
+        .run(Run::Blocking(read::BLOCKING_GROUP))
         .log(Log::Effects),
     stream("XREVRANGE", AtLeast(4))
         .keys(&[Keys::At(1, READ)])

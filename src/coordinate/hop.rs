@@ -120,16 +120,26 @@ impl Hops {
         self.stage(to, Message::Release(id));
     }
 
-    /// Gives a connection to another core.
-    pub fn hand_over(&self, to: CoreId, connection: Box<Handover>) {
-        assert_ne!(to, self.me, "a core keeps what it has");
-        self.stage(to, Message::Handover(connection));
-    }
-
     /// Passes a value on to another core, which answers in this one's place.
     pub fn hand(&self, to: CoreId, handed: Box<Handed>) {
         debug_assert_ne!(to, self.me, "a value on one shard is moved there");
         self.stage(to, Message::Hand(handed));
+    }
+
+    /// Tells the core of a client that there is something for its command.
+    pub fn offer(&self, to: CoreId, number: u64, claim: TransactionId) {
+        self.stage(to, Message::Offer(number, claim));
+    }
+
+    /// Tells another core that a command waits no longer.
+    pub fn cancel(&self, to: CoreId, number: u64) {
+        self.stage(to, Message::Cancel(number));
+    }
+
+    /// Gives a connection to another core.
+    pub fn hand_over(&self, to: CoreId, connection: Box<Handover>) {
+        assert_ne!(to, self.me, "a core keeps what it has");
+        self.stage(to, Message::Handover(connection));
     }
 
     fn stage(&self, to: CoreId, message: Message) {

@@ -3,6 +3,7 @@
 //! Invariant: a coordinator never touches another core's keyspace; it asks, and folds the answers.
 
 pub mod atomic;
+pub mod block;
 pub mod fold;
 pub mod gather;
 pub mod hop;

@@ -8,8 +8,10 @@
 //! no claim; it runs in order, so that commands of one connection on one key keep theirs.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
+use super::block::{Parking, Waits};
 use super::hop::{Hop, Hops};
 use super::{atomic, route};
 use crate::base::layout::Layout;
@@ -20,7 +22,7 @@ use crate::resp::args::Args;
 use crate::shard::execute;
 use crate::shard::locks::{Claim, Locks, Scheduled, TransactionId};
 use crate::shard::message::{
-    Asker, Batch, CoreId, Handed, Joint, Phase, Request, Response, Schedule, Task, Ticket,
+    Asker, Batch, CoreId, Handed, Joint, Phase, Request, Response, Schedule, Task, Ticket, WaiterId,
 };
 use crate::store::db::Db;
 
@@ -29,7 +31,13 @@ pub struct Shards {
     pub db: RefCell<Db>,
     pub hops: Hops,
     pub layout: Layout,
-    locks: RefCell<Locks<Waiting>>,
+    pub(super) locks: RefCell<Locks<Waiting>>,
+    /// The commands that wait for keys of this shard.
+    pub(super) parking: RefCell<Parking>,
+    /// Commands that may have to wait, and as yet only wait for a claim.
+    pub(super) queued_blocks: RefCell<BTreeSet<WaiterId>>,
+    /// The commands of this core's clients that wait for keys of several shards.
+    pub waits: Waits,
     clock: Rc<dyn Clock>,
 }
 
@@ -37,22 +45,23 @@ pub struct Shards {
 const LEAP_BITS_MAX: u32 = 16;
 
 /// What waits for a claim to be granted.
-struct Waiting {
-    asker: Asker,
-    work: Work,
-}
-
-enum Work {
-    Task(Task),
+pub(super) enum Waiting {
+    Task(Asker, Task),
     /// Single commands, the next of which meets a granted claim.
-    Batch(Box<Batch>),
+    Batch(Asker, Box<Batch>),
+    /// A command that may have to wait longer.
+    Block(Asker, WaiterId, Box<Batch>),
+    /// The turn of the parked command at this place.
+    Turn(u64),
 }
 
 impl Shards {
     /// The shard of core `hops.me()`.
     pub fn new(db: Db, hops: Hops, layout: Layout, clock: Rc<dyn Clock>) -> Shards {
         let locks = RefCell::new(Locks::new(hops.me()));
-        Shards { db: RefCell::new(db), hops, layout, locks, clock }
+        let (parking, queued_blocks) = (RefCell::default(), RefCell::default());
+        let (db, waits) = (RefCell::new(db), Waits::default());
+        Shards { db, hops, layout, locks, parking, queued_blocks, waits, clock }
     }
 
     /// This core.
@@ -150,22 +159,51 @@ impl Shards {
             Request::Run(batch) => self.run_or_wait(asker, batch),
             Request::Schedule(schedule) => self.schedule(asker, *schedule),
             Request::Execute(id, mut batch) => {
-                self.run(&mut batch, None);
+                self.run(&mut batch, None, Some(id));
                 self.answer(asker, Response::Ran(batch));
                 self.release(id);
             }
             Request::Join(joint) => self.lead(asker, joint),
             Request::Conclude(joint) => self.conclude(asker, joint),
-            Request::Commit(id, mut phase) => {
-                let parcels = &phase.parcels;
-                execute::commit(&mut self.db.borrow_mut(), &mut phase.batch, parcels);
-                self.answer(asker, Response::Committed(phase));
-                self.release(id);
-            }
+            Request::Commit(id, phase) => self.commit(asker, id, phase),
             Request::Collect(phase) => self.collect(asker, phase),
+            Request::Block(waiter, batch) => self.block(asker, waiter, batch),
+            Request::Accept(waiter) => self.accept(asker, waiter),
             Request::Give(id, phase, taker) => self.give(asker, id, phase, taker),
             _ => unreachable!("not a request on the keyspace"),
         }
+    }
+
+    fn commit(&self, asker: Asker, id: TransactionId, mut phase: Box<Phase>) {
+        if !phase.waiter.is_some_and(|waiter| waiter.waits) {
+            let parcels = &phase.parcels;
+            execute::commit(&mut self.db.borrow_mut(), &mut phase.batch, parcels);
+            self.serve_ready(Some(id));
+        }
+        match phase.waiter {
+            Some(waiter) => self.commit_waiter(waiter, id, &phase.batch),
+            None => self.release(id),
+        }
+        self.answer(asker, Response::Committed(phase));
+    }
+
+    /// The first half of a handover. The value goes straight on to the core that takes it, so no
+    /// coordinator that goes away can lose it.
+    fn give(&self, asker: Asker, id: TransactionId, phase: Box<Phase>, taker: CoreId) {
+        let gift = execute::give(&mut self.db.borrow_mut(), &phase.batch, &phase.parcels);
+        self.serve_ready(Some(id));
+        self.hops.hand(taker, Box::new(Handed { asker, id, phase, gift }));
+        self.release(id);
+    }
+
+    /// The second half of a handover.
+    pub fn take(&self, handed: Handed) {
+        let Handed { asker, id, mut phase, gift } = handed;
+        let parcels = &phase.parcels;
+        execute::take(&mut self.db.borrow_mut(), &mut phase.batch, parcels, gift);
+        self.serve_ready(Some(id));
+        self.answer(asker, Response::Committed(phase));
+        self.release(id);
     }
 
     /// Takes in the answer of another core.
@@ -186,7 +224,7 @@ impl Shards {
             refusals => self.next_id_after(refusals),
         };
         let (id, claim) = (joint.id, atomic::claim(&joint.first));
-        let waiting = Waiting { asker, work: Work::Task(Task::Lead(joint)) };
+        let waiting = Waiting::Task(asker, Task::Lead(joint));
         let scheduled = self.locks.borrow_mut().schedule(id, claim, waiting);
         match scheduled {
             Scheduled::Granted(waiting) => self.begin(id, waiting),
@@ -207,13 +245,13 @@ impl Shards {
         if self.locks.borrow_mut().is_unclaimed(id, &claim) {
             return self.run_last(asker, joint);
         }
-        let waiting = Waiting { asker, work: Work::Task(Task::Conclude(joint)) };
+        let waiting = Waiting::Task(asker, Task::Conclude(joint));
         let scheduled = self.locks.borrow_mut().schedule(id, claim, waiting);
         match scheduled {
             Scheduled::Granted(waiting) => self.begin(id, waiting),
             Scheduled::Waiting => {}
-            Scheduled::Refused(clock, Waiting { asker, work }) => {
-                if let Work::Task(Task::Conclude(mut joint)) = work {
+            Scheduled::Refused(clock, waiting) => {
+                if let Waiting::Task(asker, Task::Conclude(mut joint)) = waiting {
                     joint.refused = Some(clock);
                     self.answer(asker, Response::Concluded(joint));
                 }
@@ -223,7 +261,8 @@ impl Shards {
 
     fn run_last(&self, asker: Asker, mut joint: Box<Joint>) {
         joint.witness.took_effect();
-        self.run(&mut joint.last.1, None);
+        let id = Some(joint.id);
+        self.run(&mut joint.last.1, None, id);
         self.answer(asker, Response::Concluded(joint));
     }
 
@@ -239,7 +278,7 @@ impl Shards {
             joint.refusals += 1;
             return self.lead(asker, joint);
         }
-        self.run(&mut joint.first, None);
+        self.run(&mut joint.first, None, Some(id));
         self.answer(asker, Response::Joined(joint));
         self.release(id);
     }
@@ -249,28 +288,11 @@ impl Shards {
         self.answer(asker, Response::Collected(phase, parcel));
     }
 
-    /// The first half of a handover. The value goes straight on to the core that takes it, so no
-    /// coordinator that goes away can lose it.
-    fn give(&self, asker: Asker, id: TransactionId, phase: Box<Phase>, taker: CoreId) {
-        let gift = execute::give(&mut self.db.borrow_mut(), &phase.batch, &phase.parcels);
-        self.hops.hand(taker, Box::new(Handed { asker, id, phase, gift }));
-        self.release(id);
-    }
-
-    /// The second half of a handover.
-    pub fn take(&self, handed: Handed) {
-        let Handed { asker, id, mut phase, gift } = handed;
-        let parcels = &phase.parcels;
-        execute::take(&mut self.db.borrow_mut(), &mut phase.batch, parcels, gift);
-        self.answer(asker, Response::Committed(phase));
-        self.release(id);
-    }
-
     /// Drops a transaction's claim on this shard, if there is one, and lets those run whom that
     /// sets free.
     pub fn release(&self, id: TransactionId) {
         let given_up = self.locks.borrow_mut().release(id);
-        if let Some(Waiting { asker, .. }) = given_up {
+        if let Some(Waiting::Task(asker, _)) = given_up {
             self.answer(asker, Response::Released);
         }
         self.begin_granted();
@@ -285,12 +307,16 @@ impl Shards {
         }
     }
 
-    fn answer(&self, asker: Asker, response: Response) {
+    pub(super) fn answer(&self, asker: Asker, response: Response) {
         self.hops.answer(asker.core, asker.ticket, response);
     }
 
     fn schedule(&self, asker: Asker, Schedule { id, claim, task }: Schedule) {
-        let waiting = Waiting { asker, work: Work::Task(task) };
+        if self.locks.borrow().is_granted(id) {
+            // A parked command goes on under the claim that was taken for it.
+            return self.begin(id, Waiting::Task(asker, task));
+        }
+        let waiting = Waiting::Task(asker, task);
         let scheduled = self.locks.borrow_mut().schedule(id, claim, waiting);
         match scheduled {
             Scheduled::Granted(waiting) => self.begin(id, waiting),
@@ -308,35 +334,50 @@ impl Shards {
         }
     }
 
-    fn begin(&self, id: TransactionId, Waiting { asker, work }: Waiting) {
-        match work {
-            Work::Task(Task::Hold) if mutated(Mutation::GrantLost) => {}
-            Work::Task(Task::Hold) => self.answer(asker, Response::Granted),
-            Work::Task(Task::Run(mut batch)) => {
-                self.run(&mut batch, None);
+    pub(super) fn begin(&self, id: TransactionId, waiting: Waiting) {
+        match waiting {
+            Waiting::Task(asker, task) => self.do_task(asker, id, task),
+            Waiting::Batch(asker, mut batch) => {
+                let next = batch.ran() + 1;
+                self.run_single(&mut batch, next);
+                self.locks.borrow_mut().release(id);
+                self.run_or_wait(asker, batch);
+            }
+            Waiting::Block(asker, waiter, batch) => {
+                if self.queued_blocks.borrow_mut().remove(&waiter) {
+                    self.begin_block(asker, waiter, batch, Some(id));
+                } else {
+                    self.answer(asker, Response::Unserved);
+                }
+                self.release(id);
+            }
+            Waiting::Turn(place) => self.begin_turn(place, id),
+        }
+    }
+
+    fn do_task(&self, asker: Asker, id: TransactionId, task: Task) {
+        match task {
+            Task::Hold if mutated(Mutation::GrantLost) => {}
+            Task::Hold => self.answer(asker, Response::Granted),
+            Task::Run(mut batch) => {
+                self.run(&mut batch, None, Some(id));
                 self.answer(asker, Response::Ran(batch));
                 if mutated(Mutation::ReadDropsClaim) {
                     self.release(id);
                 }
             }
-            Work::Task(Task::Collect(phase)) => {
+            Task::Collect(phase) => {
                 self.collect(asker, phase);
             }
-            Work::Task(Task::Lead(joint)) => {
+            Task::Lead(joint) => {
                 self.hops.forward(joint.last.0, asker.ticket, Request::Conclude(joint));
                 if mutated(Mutation::FirstClaimDropped) {
                     self.release(id);
                 }
             }
-            Work::Task(Task::Conclude(joint)) => {
+            Task::Conclude(joint) => {
                 self.run_last(asker, joint);
                 self.release(id);
-            }
-            Work::Batch(mut batch) => {
-                let next = batch.ran() + 1;
-                self.run_single(&mut batch, next);
-                self.locks.borrow_mut().release(id);
-                self.run_or_wait(asker, batch);
             }
         }
     }
@@ -348,13 +389,8 @@ impl Shards {
         if end == batch.calls.len() {
             return self.answer(asker, Response::Ran(batch));
         }
-        let mut claimed = Vec::new();
-        let args = batch.args(end);
-        route::for_each_claimed(batch.calls[end].command, &args, |hash, mode| {
-            claimed.push((hash, mode));
-        });
-        let waiting = Waiting { asker, work: Work::Batch(batch) };
-        self.locks.borrow_mut().park(Claim::keys(claimed), waiting);
+        let claim = claim_of(&batch, end);
+        self.locks.borrow_mut().park(claim, Waiting::Batch(asker, batch));
     }
 
     /// The first call that has not run and meets a granted claim, or the number of calls.
@@ -369,16 +405,35 @@ impl Shards {
 
     fn run_single(&self, batch: &mut Batch, end: usize) {
         if cfg!(test) {
-            (batch.ran()..end).for_each(|index| took_effect(batch.args(index).from(0)));
+            for index in batch.ran()..end {
+                took_effect(batch.args(index).from(0));
+                self.run(batch, Some(index + 1), None);
+            }
         }
-        self.run(batch, Some(end));
+        self.run(batch, Some(end), None);
     }
 
-    /// Runs the calls of a batch up to `end` (`None`: all), and takes the time.
-    fn run(&self, batch: &mut Batch, end: Option<usize>) {
+    /// Runs the calls of a batch up to `end` (`None`: all), under the claims of `id` if it is part
+    /// of a transaction, and takes the time. Those who wait for what changes are served after each
+    /// command, and after the whole of a transaction.
+    fn run(&self, batch: &mut Batch, end: Option<usize>, id: Option<TransactionId>) {
         let before = self.clock.monotonic_nanos();
         let end = end.unwrap_or(batch.calls.len());
-        execute::run_batch(&mut self.db.borrow_mut(), batch, end);
+        while batch.ran() < end {
+            execute::run_batch(&mut self.db.borrow_mut(), batch, end);
+            if id.is_none() {
+                self.serve_ready(None);
+            }
+        }
+        self.serve_ready(id);
         batch.spent_ns += self.clock.monotonic_nanos().saturating_sub(before);
     }
+}
+
+/// What has to be claimed for the call at `index`.
+pub(super) fn claim_of(batch: &Batch, index: usize) -> Claim {
+    let mut claimed = Vec::new();
+    let (command, args) = (batch.calls[index].command, batch.args(index));
+    route::for_each_claimed(command, &args, |hash, mode| claimed.push((hash, mode)));
+    Claim::keys(claimed)
 }

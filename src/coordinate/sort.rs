@@ -190,7 +190,7 @@ impl<'a> Round<'a> {
         words.extend(names.iter().flatten());
         let mut batch = Batch::new(self.whole.conditions);
         batch.push_words(command, self.whole.calls[0].statistics, &words);
-        Box::new(Phase { batch, parcels: Arc::default() })
+        Box::new(Phase { batch, parcels: Arc::default(), waiter: None })
     }
 }
 
@@ -199,7 +199,7 @@ fn with_arguments(command: &'static Command, whole: &Batch) -> Box<Phase> {
     let (call, args) = (&whole.calls[0], whole.args(0));
     let mut batch = Batch::new(whole.conditions);
     batch.push(command, call.statistics, &args, 0..args.len(), (0, 0));
-    Box::new(Phase { batch, parcels: Arc::default() })
+    Box::new(Phase { batch, parcels: Arc::default(), waiter: None })
 }
 
 fn parcel(answer: Response) -> Option<Result<Parcel, CmdError>> {

@@ -40,7 +40,19 @@ pub async fn hold<'s>(
     cores: &[CoreId],
     part: impl Fn(usize) -> (Claim, Task),
 ) -> (Held<'s>, Vec<Response>) {
-    let (mut id, mut refusals) = (shards.next_id(), 0);
+    hold_from(shards, shards.next_id(), witness, cores, part).await
+}
+
+/// [`hold`] with the first attempt under `id`, under which a core may have claimed its part already.
+pub async fn hold_from<'s>(
+    shards: &'s Shards,
+    mut id: TransactionId,
+    witness: &Witness,
+    cores: &[CoreId],
+    part: impl Fn(usize) -> (Claim, Task),
+) -> (Held<'s>, Vec<Response>) {
+    let mut refusals = 0;
+    shards.observe(id.clock);
     loop {
         let mut held = Held { shards, id, cores: cores.to_vec() };
         let schedule = |(index, core): (usize, &CoreId)| {

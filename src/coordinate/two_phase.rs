@@ -15,21 +15,72 @@ use std::sync::Arc;
 
 use super::route;
 use super::shards::Shards;
-use super::transaction::{self, Work};
+use super::transaction::{self, Held, Work};
 use crate::base::probe::Witness;
 use crate::command::spec::{Parcel, Run};
 use crate::resp::error::CmdError;
 use crate::resp::out::Out;
-use crate::shard::locks::{Claim, Mode};
-use crate::shard::message::{Batch, CoreId, Phase, Response, Task};
+use crate::shard::locks::{Claim, Mode, TransactionId};
+use crate::shard::message::{Batch, CoreId, Phase, Response, Task, Waiter, WaiterId};
 
 /// Runs the one command of `whole` and writes its reply to `out`.
 pub async fn run(shards: &Shards, whole: &Batch, out: &mut Out) -> Result<(), CmdError> {
     let owners = owners(shards, whole);
-    let cores: Vec<CoreId> = owners.iter().map(|(core, _)| *core).collect();
+    let witness = witness_of(whole);
+    let id = shards.next_id();
+    let (held, phases, parcels) = collect(shards, whole, &owners, id, &witness).await?;
+    if let (Run::Handover { .. }, [giver, taker]) = (&whole.calls[0].command.run, &owners[..]) {
+        let mut phase = phases.into_iter().next().expect("there are two");
+        phase.parcels = parcels;
+        return reply(held.hand_over(giver.0, phase, taker.0).await, out);
+    }
+    reply(commit(held, &owners, phases, parcels, None).await, out)
+}
+
+/// Runs the one command of `whole`, which waits under the name `id` if there is nothing for it:
+/// then the owners of its keys park it, unless they have done so already. `claim` is held by the
+/// core that made an offer. True if a reply is written to `out`.
+pub async fn attempt(
+    shards: &Shards,
+    whole: &Batch,
+    id: WaiterId,
+    claim: Option<TransactionId>,
+    out: &mut Out,
+) -> Result<bool, CmdError> {
+    let owners = owners(shards, whole);
+    let first = claim.unwrap_or_else(|| shards.next_id());
+    let (held, phases, parcels) =
+        collect(shards, whole, &owners, first, &Witness::default()).await?;
+    let blocking = whole.calls[0].command.blocking().expect("only what can wait is attempted");
+    let waits = !(blocking.serves)(&parcels);
+    if !waits {
+        witness_of(whole).took_effect();
+    }
+    let answer = commit(held, &owners, phases, parcels, Some(Waiter { id, waits })).await;
+    if !waits {
+        reply(answer, out)?;
+    }
+    Ok(!waits)
+}
+
+fn witness_of(whole: &Batch) -> Witness {
     let mut witness = Witness::default();
     witness.note(whole.args(0).from(0));
-    let (held, collected) = transaction::hold(shards, &witness, &cores, |index| {
+    witness
+}
+
+type Collected<'s> = (Held<'s>, Vec<Box<Phase>>, Arc<Vec<Parcel>>);
+
+/// Phase one, on all owners.
+async fn collect<'s>(
+    shards: &'s Shards,
+    whole: &Batch,
+    owners: &[Owner],
+    id: TransactionId,
+    witness: &Witness,
+) -> Result<Collected<'s>, CmdError> {
+    let cores: Vec<CoreId> = owners.iter().map(|(core, _)| *core).collect();
+    let (held, collected) = transaction::hold_from(shards, id, witness, &cores, |index| {
         (Claim::keys(owners[index].1.clone()), Task::Collect(copy(whole)))
     })
     .await;
@@ -41,18 +92,24 @@ pub async fn run(shards: &Shards, whole: &Batch, out: &mut Out) -> Result<(), Cm
         phases.push(phase);
         parcels.push(parcel?);
     }
-    let parcels: Arc<Vec<Parcel>> = Arc::new(parcels);
-    if let (Run::Handover { .. }, [giver, taker]) = (&whole.calls[0].command.run, &cores[..]) {
-        let mut phase = phases.swap_remove(0);
-        phase.parcels = parcels;
-        return reply(held.hand_over(*giver, phase, *taker).await, out);
-    }
-    let commit = |(core, mut phase): (CoreId, Box<Phase>)| {
+    Ok((held, phases, Arc::new(parcels)))
+}
+
+/// Phase two, on all owners; returns the answer of the first.
+async fn commit(
+    held: Held<'_>,
+    owners: &[Owner],
+    phases: Vec<Box<Phase>>,
+    parcels: Arc<Vec<Parcel>>,
+    waiter: Option<Waiter>,
+) -> Response {
+    let work = |((core, _), mut phase): (&Owner, Box<Phase>)| {
         phase.parcels = Arc::clone(&parcels);
-        (core, Work::Commit(phase))
+        phase.waiter = waiter;
+        (*core, Work::Commit(phase))
     };
-    let answers = held.finish(cores.into_iter().zip(phases).map(commit).collect()).await;
-    reply(answers.into_iter().next().expect("there are at least two owners"), out)
+    let answers = held.finish(owners.iter().zip(phases).map(work).collect()).await;
+    answers.into_iter().next().expect("there is at least one owner")
 }
 
 fn reply(answer: Response, out: &mut Out) -> Result<(), CmdError> {
@@ -85,5 +142,5 @@ fn copy(whole: &Batch) -> Box<Phase> {
     let (call, args) = (&whole.calls[0], whole.args(0));
     let mut batch = Batch::new(whole.conditions);
     batch.push(call.command, call.statistics, &args, 0..args.len(), (0, 0));
-    Box::new(Phase { batch, parcels: Arc::default() })
+    Box::new(Phase { batch, parcels: Arc::default(), waiter: None })
 }

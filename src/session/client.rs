@@ -13,7 +13,7 @@ use crate::base::time::Millis;
 use crate::resp::out::Protocol;
 use crate::shard::handover::Profile;
 pub use crate::shard::handover::ReplyMode;
-use crate::shard::message::{ClientFilter, ClientKind, ClientLine, Conditions};
+use crate::shard::message::{Asker, ClientFilter, ClientKind, ClientLine, Conditions, Unblock};
 
 /// A connected client.
 pub struct Client {
@@ -48,6 +48,15 @@ pub struct Client {
     pub soft_limit_since: Cell<Millis>,
     /// Set by CLIENT KILL on the client itself: it closes after its reply.
     pub close_after_reply: Cell<bool>,
+    /// There while a command waits for a key.
+    pub waiting: RefCell<Option<Waiting>>,
+}
+
+/// A client that waits for a key.
+#[derive(Debug, Default)]
+pub struct Waiting {
+    /// How the wait is to end, and who wants to hear whether it did.
+    pub unblock: Option<(Unblock, Asker)>,
 }
 
 fn is_core_port(core: &Core, peer: &Peer) -> bool {
@@ -95,6 +104,7 @@ impl Client {
             commands: Cell::new(0),
             soft_limit_since: Cell::new(0),
             close_after_reply: Cell::new(false),
+            waiting: RefCell::default(),
         }
     }
 
@@ -127,6 +137,7 @@ impl Client {
             soft_limit_since: Cell::new(0),
             close_after_reply: Cell::new(false),
             fieldsets: RefCell::default(),
+            waiting: RefCell::default(),
         }
     }
 
@@ -203,6 +214,7 @@ impl Client {
         let text = |field: &RefCell<Vec<u8>>| String::from_utf8_lossy(&field.borrow()).into_owned();
         let mut flags = String::new();
         for (set, letter) in [
+            (self.waiting.borrow().is_some(), 'b'),
             (self.unix, 'U'),
             (self.no_evict.get(), 'e'),
             (self.no_touch.get(), 'T'),

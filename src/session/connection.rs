@@ -21,7 +21,7 @@ use super::traffic::Traffic;
 use super::wave::Wave;
 use crate::base::probe::{Mutation, mutated};
 use crate::base::seams::Chunk;
-use crate::command::spec::{Arity, Command, Group};
+use crate::command::spec::{Arity, Command, Group, Patience};
 use crate::coordinate::gather;
 use crate::limits;
 use crate::resp::error::CmdError;
@@ -29,6 +29,7 @@ use crate::resp::out::Out;
 use crate::resp::parse::{BigBulk, Limits, Parser, ProtocolError};
 use crate::shard::message::{Batch, CoreId};
 
+mod blocked;
 mod dispatch;
 mod group;
 mod moving;
@@ -50,6 +51,8 @@ enum Step {
     Coordinate(u16, Box<Batch>),
     /// A host command that waits.
     Later(for<'a> fn(&'a mut Session, &'a Batch, &'a mut Out) -> LaterFuture<'a>, u16, Box<Batch>),
+    /// A command that waits until there is something for it.
+    Block(u16, Box<Batch>, Patience),
     /// CLIENT PAUSE holds the next command back.
     Paused,
     /// Other connections' turn.
@@ -158,6 +161,7 @@ impl Session {
             Step::Wave => self.finish_wave().await,
             Step::Coordinate(id, whole) => self.coordinate(id, whole).await,
             Step::Later(run, id, whole) => self.later(run, id, whole).await,
+            Step::Block(id, whole, patience) => self.block(id, whole, patience).await,
             Step::Receive(bulk) => {
                 if !self.receive(bulk).await {
                     return false;

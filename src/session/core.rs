@@ -31,7 +31,8 @@ use crate::resp::error::CmdError;
 use crate::resp::parse::Span;
 use crate::shard::digest;
 use crate::shard::message::{
-    Asker, Batch, Call, ClientFilter, CoreId, Message, Request, Response, Settings,
+    Asker, Batch, Call, ClientFilter, CoreId, Message, Request, Response, Settings, Unblock,
+    WaiterId,
 };
 use crate::shard::stats::{CommandStats, CoreStats, KeyspaceStats};
 use crate::store::db::{Db, Tuning};
@@ -86,7 +87,7 @@ pub struct SessionStats {
     pub hops_in: Cell<u64>,
     /// Connections that came from other cores.
     pub moved: Cell<u64>,
-    /// Clients whose command waits for the end of a pause, at this moment.
+    /// Clients whose command waits for a key or the end of a pause, at this moment.
     pub blocked: Cell<u64>,
     pub panics: Cell<u64>,
     pub protocol_errors: Cell<u64>,
@@ -375,6 +376,8 @@ impl Core {
                 return false;
             }
         }
+        drop(db);
+        self.shards.serve_ready(None);
         true
     }
 
@@ -515,11 +518,13 @@ impl Core {
                 self.shards.arrived(ticket, response);
             }
             Message::Release(id) => self.shards.release(id),
-            Message::Handover(connection) => self.moves.arrived(from, connection),
             Message::Hand(handed) => {
                 add(&self.sessions.hops_in, 1);
                 self.shards.take(*handed);
             }
+            Message::Handover(connection) => self.moves.arrived(from, connection),
+            Message::Offer(number, claim) => self.shards.offered(number, from, claim),
+            Message::Cancel(number) => self.shards.cancel(WaiterId { core: from, number }),
             Message::Request(ticket, request) => self.serve(Asker { core: from, ticket }, request),
         }
     }
@@ -534,7 +539,10 @@ impl Core {
             | Request::Conclude(_)
             | Request::Commit(..)
             | Request::Collect(_)
-            | Request::Give(..) => self.shards.serve(asker, request),
+            | Request::Give(..)
+            | Request::Block(..)
+            | Request::Accept(_) => self.shards.serve(asker, request),
+            Request::Unblock(id, how) => self.unblock(asker, id, how),
             other => {
                 let response = self.serve_host(other);
                 self.shards.hops.answer(asker.core, asker.ticket, response);
@@ -581,9 +589,27 @@ impl Core {
             | Request::Conclude(_)
             | Request::Commit(..)
             | Request::Collect(_)
-            | Request::Give(..) => {
-                unreachable!("keyspace requests are served above")
+            | Request::Give(..)
+            | Request::Block(..)
+            | Request::Accept(_)
+            | Request::Unblock(..) => {
+                unreachable!("what may be answered later is served above")
             }
+        }
+    }
+
+    /// Ends the wait of a client of this core; it answers whether that was in time.
+    pub(super) fn unblock(&self, asker: Asker, id: u64, how: Unblock) {
+        let clients = self.clients.borrow();
+        if let Some(client) = clients.get(&id)
+            && let Some(waiting) = &mut *client.waiting.borrow_mut()
+            && waiting.unblock.is_none()
+        {
+            waiting.unblock = Some((how, asker));
+            client.link.nudge();
+        } else {
+            let answer = Response::Unblocked(false);
+            self.shards.hops.answer(asker.core, asker.ticket, answer);
         }
     }
 
@@ -744,11 +770,11 @@ impl Core {
         loop {
             let freeing = db.free_some(limits::FREE_STEP);
             let expiring = self.active_expire.get() && self.expire_step(&mut db);
-            if !freeing && !expiring {
-                return false;
-            }
-            if self.clock.monotonic_nanos() >= end {
-                return true;
+            let is_over = self.clock.monotonic_nanos() >= end;
+            if !freeing && !expiring || is_over {
+                drop(db);
+                self.shards.serve_ready(None);
+                return freeing || expiring;
             }
         }
     }
@@ -787,7 +813,8 @@ impl Core {
         let idle_max = Millis::from(config.timeout) * 1000;
         let now = self.now();
         let late = |client: &&Rc<Client>| {
-            let idle = idle_max > 0 && now - client.last_active.get() > idle_max;
+            let waits = client.waiting.borrow().is_some();
+            let idle = idle_max > 0 && !waits && now - client.last_active.get() > idle_max;
             idle || super::output::over_limit(self, client)
         };
         let clients = self.clients.borrow();

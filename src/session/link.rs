@@ -15,7 +15,7 @@ use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll, Waker};
 
 use crate::base::seams::Chunk;
 use crate::limits;
@@ -235,6 +235,20 @@ impl Link {
         self.input_bytes.set(0);
         let chunks = std::mem::take(&mut *self.input.borrow_mut());
         chunks.iter().flat_map(|chunk| chunk.bytes()).copied().collect()
+    }
+
+    /// True once nothing more will arrive; until then the task is woken when that changes, and by
+    /// [`Link::nudge`].
+    pub fn poll_ended(&self, context: &mut Context<'_>) -> bool {
+        if !self.ended.get() {
+            *self.reader.borrow_mut() = Some(context.waker().clone());
+        }
+        self.ended.get()
+    }
+
+    /// Wakes the session, so that it looks at what else it waits for.
+    pub fn nudge(&self) {
+        self.wake();
     }
 
     /// Waits until there is input, or no more will come. False at the end.

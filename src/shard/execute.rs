@@ -4,7 +4,8 @@
 //! and replaced by one error. Nothing in this layer suspends.
 
 use super::message::{Batch, Conditions, Outcome};
-use crate::command::spec::{Body, Command, Parcel, Run};
+use crate::base::probe::took_effect;
+use crate::command::spec::{Blocking, Body, Command, Parcel, Run};
 use crate::resp::args::Args;
 use crate::resp::error::{CmdError, CmdResult};
 use crate::resp::out::Out;
@@ -28,7 +29,8 @@ pub fn execute(db: &mut Db, command: &Command, args: &Args<'_>, out: &mut Out) -
             Body::Reads(read) => read(db, args, out),
             Body::Writes(write) => write(db, args, out),
         },
-        Run::TwoPhase { collect, commit } => {
+        Run::TwoPhase { collect, commit }
+        | Run::Blocking(Blocking { look: collect, act: commit, .. }) => {
             collect(db, args).and_then(|parcel| commit(db, args, &[parcel], out))
         }
         Run::Handover { look, give, take } => look(db, args).and_then(|parcel| {
@@ -53,6 +55,7 @@ pub fn enter(db: &mut Db, conditions: Conditions) {
 }
 
 /// Runs the calls of a batch that have not run yet, up to the call `end`; replies into the batch.
+/// Stops before that where somebody waits for what a call has changed: he comes first.
 pub fn run_batch(db: &mut Db, batch: &mut Batch, end: usize) {
     enter(db, batch.conditions);
     let database = batch.conditions.database as usize;
@@ -72,14 +75,18 @@ pub fn run_batch(db: &mut Db, batch: &mut Batch, end: usize) {
             outcome.failed.push((call.statistics, error));
         }
         outcome.ends.push(outcome.replies.encoded().len() as u32);
+        if db.waiters.has_ready() {
+            break;
+        }
     }
 }
 
 /// Phase one of a two-phase command or a handover.
 pub fn collect(db: &mut Db, batch: &Batch) -> Result<Parcel, CmdError> {
     enter(db, batch.conditions);
-    let (Run::TwoPhase { collect, .. } | Run::Handover { look: collect, .. }) =
-        batch.calls[0].command.run
+    let (Run::TwoPhase { collect, .. }
+    | Run::Handover { look: collect, .. }
+    | Run::Blocking(Blocking { look: collect, .. })) = batch.calls[0].command.run
     else {
         unreachable!("only commands of several phases are sent to be collected")
     };
@@ -94,7 +101,9 @@ pub fn commit(db: &mut Db, batch: &mut Batch, parcels: &[Parcel]) {
     let end = batch.calls.len();
     let (mut calls, Outcome { replies, .. }) = batch.parts((0, end));
     let Some((call, args)) = calls.next() else { return };
-    let Run::TwoPhase { commit, .. } = call.command.run else {
+    let (Run::TwoPhase { commit, .. } | Run::Blocking(Blocking { act: commit, .. })) =
+        call.command.run
+    else {
         unreachable!("only two-phase commands are sent to be committed")
     };
     let result = commit(db, &args, parcels, replies);
@@ -123,6 +132,43 @@ pub fn take(db: &mut Db, batch: &mut Batch, parcels: &[Parcel], gift: Option<Car
     };
     let result = take(db, &args, parcels, gift, replies);
     conclude(db, result, replies);
+}
+
+/// Tries the one command of `batch`, which waits if there is nothing for it, with those of its keys
+/// that this shard owns. True if it is answered, with what it waited for or with an error.
+pub fn attempt(db: &mut Db, batch: &mut Batch) -> bool {
+    enter(db, batch.conditions);
+    let end = batch.calls.len();
+    let (mut calls, Outcome { replies, ends, failed }) = batch.parts((0, end));
+    let Some((call, args)) = calls.next() else { return false };
+    let Run::Blocking(Blocking { look, serves, act, .. }) = call.command.run else {
+        unreachable!("only commands that can wait are attempted")
+    };
+    let result = look(db, &args).and_then(|parcel| {
+        let parcels = [parcel];
+        if !serves(&parcels) {
+            return Ok(false);
+        }
+        act(db, &args, &parcels, replies).map(|()| true)
+    });
+    db.settle();
+    let is_answered = match result {
+        Ok(served) => served,
+        Err(error) => {
+            replies.clear();
+            replies.error(&error);
+            failed.push((call.statistics, error));
+            true
+        }
+    };
+    if is_answered {
+        if cfg!(test) {
+            let reply = [b"=", replies.encoded()].concat();
+            took_effect(args.from(0).chain(std::iter::once(&reply[..])));
+        }
+        ends.push(replies.encoded().len() as u32);
+    }
+    is_answered
 }
 
 /// Ends a command that ran alone in its batch.

@@ -337,6 +337,20 @@ impl<T> Locks<T> {
             || self.keys.get(&key).is_some_and(|queue| queue.granted.conflicts(mode))
     }
 
+    /// True if this entry is in the queue and granted.
+    pub fn is_granted(&self, id: TransactionId) -> bool {
+        self.queue.get(&id).is_some_and(|entry| entry.task.is_none())
+    }
+
+    /// True if this entry is granted and claims the key exclusively.
+    pub fn is_held_by(&self, id: TransactionId, key: u64) -> bool {
+        let Some(Entry { claim, task: None, .. }) = self.queue.get(&id) else { return false };
+        match claim {
+            Claim::Keys(keys) => keys.binary_search(&(key, Mode::Exclusive)).is_ok(),
+            Claim::Shard(mode) => *mode == Mode::Exclusive,
+        }
+    }
+
     /// Takes an entry out of the queue; without effect if it is not there. Whom that sets free
     /// comes out of [`Locks::next_granted`], to be begun before anything else is scheduled or
     /// released. Returns the task if the entry was still waiting.

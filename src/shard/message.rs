@@ -40,16 +40,28 @@ pub struct Ticket {
     pub generation: u32,
 }
 
+/// Names a command that waits, until it is answered or gives up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WaiterId {
+    /// The core that serves the client.
+    pub core: CoreId,
+    pub number: u64,
+}
+
 /// One direction of the exchange between two cores.
 pub enum Message {
     Request(Ticket, Request),
     Response(Ticket, Response),
     /// The transaction needs its claim no longer; nobody waits for an answer.
     Release(TransactionId),
-    /// Serve this connection from now on; nobody waits for an answer.
-    Handover(Box<Handover>),
     /// The second half of a handover, sent on by the core that did the first.
     Hand(Box<Handed>),
+    /// Serve this connection from now on; nobody waits for an answer.
+    Handover(Box<Handover>),
+    /// There is something for the command with this number, under a claim with this id.
+    Offer(u64, TransactionId),
+    /// The command with this number waits no longer; where a request stands, it is answered.
+    Cancel(u64),
 }
 
 /// What one core asks of another.
@@ -70,6 +82,12 @@ pub enum Request {
     Collect(Box<Phase>),
     /// Give the first key's value to this core, which answers; then drop the claim.
     Give(TransactionId, Box<Phase>, CoreId),
+    /// Run this command, sooner or later: it waits until there is something for it.
+    Block(WaiterId, Box<Batch>),
+    /// Serve the command as was offered, unless there is nothing for it any more.
+    Accept(WaiterId),
+    /// End the wait of the client with this id.
+    Unblock(u64, Unblock),
     /// Describe the clients that match.
     Clients(ClientFilter),
     /// Close the clients that match.
@@ -108,6 +126,10 @@ pub enum Response {
     Released,
     Collected(Box<Phase>, Result<Parcel, CmdError>),
     Committed(Box<Phase>),
+    /// There was nothing for the command, which waits no longer, or does so again.
+    Unserved,
+    /// Whether a client's wait was ended.
+    Unblocked(bool),
     Clients(Vec<ClientLine>, Crossings),
     /// How many clients were closed.
     Killed(u64, Crossings),
@@ -117,6 +139,15 @@ pub enum Response {
     /// Per database, `None` where it is empty.
     Digests(Vec<Option<Digest>>),
     Done,
+}
+
+/// How CLIENT UNBLOCK ends a wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unblock {
+    /// As if the time were over.
+    Timeout,
+    /// With an error.
+    Error,
 }
 
 /// A transaction's claim on one shard.
@@ -388,6 +419,13 @@ impl Batch {
         })
     }
 
+    /// Puts `word` in place of the argument at `position` of the call at `index`.
+    pub fn replace(&mut self, index: usize, position: usize, word: &[u8]) {
+        let span = Span::input(self.bytes.len(), word.len() as u32);
+        self.bytes.extend_from_slice(word);
+        self.spans[self.calls[index].spans.0 as usize + position] = span;
+    }
+
     /// Adds a command that no client sent in these words; the first is its name.
     pub fn push_words(&mut self, command: &'static Command, statistics: u16, words: &[&[u8]]) {
         let first = self.spans.len() as u32;
@@ -481,4 +519,14 @@ pub struct Phase {
     pub batch: Batch,
     /// What all shards collected, in the order of their numbers; empty in phase one.
     pub parcels: Arc<Vec<Parcel>>,
+    /// Who waits if there is nothing for the command.
+    pub waiter: Option<Waiter>,
+}
+
+/// A command that may have to wait, in its second phase.
+#[derive(Debug, Clone, Copy)]
+pub struct Waiter {
+    pub id: WaiterId,
+    /// True if there is nothing for it: instead of phase two it begins to wait, or goes on.
+    pub waits: bool,
 }

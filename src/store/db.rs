@@ -16,6 +16,7 @@ use super::change::{Change, Changes, Effect, Event};
 use super::entry::{Entry, EntryRef, Value, ValueRef};
 use super::graveyard::Graveyard;
 use super::object::{EncodingLimits, Object, ObjectMut};
+use super::waiters::Waiters;
 use crate::base::hash::SLOTS;
 use crate::base::prng::Prng;
 use crate::base::time::Millis;
@@ -89,6 +90,8 @@ pub struct Db {
     shards: u16,
     /// Cluster slots whose keys live here.
     owned: Range<u16>,
+    /// Hashes of keys that the command at hand is not to see.
+    hidden: Vec<u64>,
     now: Millis,
     pub(super) prng: RefCell<Prng>,
     /// Keys seen expired by a reader, to be removed by [`Db::settle`].
@@ -99,6 +102,8 @@ pub struct Db {
     touching: bool,
     pub counters: Counters,
     pub changes: Changes,
+    /// Who waits for changes.
+    pub waiters: Waiters,
     pub tuning: Tuning,
     /// What was taken out and is large, freed in slices.
     pub(super) graveyard: Graveyard,
@@ -121,6 +126,7 @@ impl Db {
             shard,
             shards,
             owned,
+            hidden: Vec::new(),
             now: 0,
             prng: RefCell::new(Prng::new(seed)),
             stale: RefCell::default(),
@@ -128,6 +134,7 @@ impl Db {
             touching: true,
             counters: Counters::default(),
             changes: Changes::default(),
+            waiters: Waiters::default(),
             tuning,
             graveyard: Graveyard::default(),
         }
@@ -167,9 +174,14 @@ impl Db {
         self.touching = touching;
     }
 
-    /// True if `key` belongs to this shard.
+    /// Hides the keys with these hashes from [`Db::owns`], and no others.
+    pub fn hide(&mut self, hashes: Vec<u64>) {
+        self.hidden = hashes;
+    }
+
+    /// True if `key` belongs to this shard, and is not hidden.
     pub fn owns(&self, key: Key<'_>) -> bool {
-        self.owned.contains(&key.slot())
+        self.owned.contains(&key.slot()) && !self.hidden.contains(&key.hash)
     }
 
     /// This shard's number.
@@ -426,12 +438,14 @@ impl Db {
     pub fn swap(&mut self, a: usize, b: usize) {
         if a != b {
             self.databases.swap(a, b);
+            self.waiters.note_all(b as u16);
             self.changed_whole(a, "swapdb");
         }
     }
 
     /// Reports a change of a whole database, which has no key.
     fn changed_whole(&mut self, database: usize, name: &'static str) {
+        self.waiters.note_all(database as u16);
         let (database, time) = (database as u16, self.now);
         let (event, effect) = (Event::generic(name), Effect::Request);
         self.changes.report(|| Change { database, key: Box::default(), time, event, effect });
@@ -736,6 +750,9 @@ impl<'k> Write<'_, 'k> {
     #[inline]
     pub(super) fn changed(&mut self, event: Event, effect: impl FnOnce() -> Effect) {
         let (database, key, time) = (self.db.selected as u16, self.key.bytes, self.db.now);
+        if !self.db.waiters.is_empty() {
+            self.db.waiters.note(database, self.key);
+        }
         let key = || key.into();
         self.db.changes.report(|| Change { database, key: key(), time, event, effect: effect() });
     }

@@ -16,6 +16,7 @@ use super::change::{Change, Effect, Event};
 use super::db::Db;
 use super::entry::{EntryRef, ValueRef};
 use crate::ds::table::Sweep;
+use crate::resp::args::Key;
 
 /// Fields of hashes that one step removes at most.
 const FIELDS_PER_STEP: usize = 200;
@@ -46,6 +47,7 @@ impl Db {
     /// Does one step of active expiry on database `index`.
     pub fn expire_step(&mut self, index: usize) -> Step {
         let (now, listening) = (self.now(), self.changes.listening());
+        let awaited = !self.waiters.is_empty();
         let database = &mut self.databases[index];
         let segments = database.table.segment_count();
         let is_volatile = database.volatile > 0 || database.has_volatile_parts;
@@ -83,7 +85,7 @@ impl Db {
         let graveyard = &mut self.graveyard;
         database.table.sweep_segment(segment, judge, |entry| {
             count += 1;
-            if listening {
+            if listening || awaited {
                 removed.push(entry.view().key().into());
             }
             graveyard.bury_entry(entry);
@@ -95,13 +97,11 @@ impl Db {
             self.changes.add(count as u64);
         }
         for key in removed {
-            self.changes.report(|| Change {
-                database: index as u16,
-                key,
-                time: now,
-                event: Event::EXPIRED,
-                effect: Effect::Removed,
-            });
+            self.waiters.note(index as u16, Key::new(&key));
+            if listening {
+                let (database, event, effect) = (index as u16, Event::EXPIRED, Effect::Removed);
+                self.changes.report(|| Change { database, key, time: now, event, effect });
+            }
         }
         if !self.expire_parts(index, ripe) {
             self.databases[index].sweep_at = segment;

@@ -17,3 +17,4 @@ pub mod object;
 pub mod set;
 pub mod sorted_set;
 pub mod stream;
+pub mod waiters;

@@ -20,6 +20,7 @@ use std::task::{Context, Wake, Waker};
 use crate::base::prng::Prng;
 use crate::base::probe::{Mutation, mutated, set_restless, take_effects};
 use crate::base::seams::Clock;
+use crate::base::time::Millis;
 use crate::config::Config;
 use crate::session::client::{Client, Peer};
 use crate::session::connection::{Served, Session};
@@ -39,12 +40,15 @@ use history::History;
 /// Turns and client actions after which a run counts as stuck.
 const STEPS_MAX: u64 = 6_000;
 
+/// The calendar when a run begins, in microseconds.
+const EPOCH_MICROS: u64 = 1_700_000_000_000_000;
+
 /// Time as the simulator makes it.
 struct VirtualClock(Rc<Cell<u64>>);
 
 impl Clock for VirtualClock {
     fn unix_micros(&self) -> i64 {
-        1_700_000_000_000_000 + self.0.get() as i64
+        (EPOCH_MICROS + self.0.get()) as i64
     }
 
     fn monotonic_nanos(&self) -> u64 {
@@ -238,13 +242,29 @@ impl Sim {
             }
             self.now.set(self.now.get() + self.random.below(4 + self.weather.delay_max / 4));
             self.wake_sleepers();
-            if !self.act() && !self.wait() {
+            if !self.act() && !self.wait() && !self.send_home() {
                 break;
             }
             self.history.note_effects(self.steps, take_effects());
         }
         self.history.note_effects(self.steps, take_effects());
         self.check_rest()
+    }
+
+    /// Nothing happens any more: those who wait for a key for ever hang up. False if nobody does.
+    fn send_home(&mut self) -> bool {
+        let mut left = false;
+        for customer in &mut self.customers {
+            let waits = |number: &usize| self.history.waits_for_ever(*number);
+            let Some(number) = customer.oldest().filter(waits) else { continue };
+            self.history.leave_waiting(number);
+            customer.link.end();
+            customer.leave(&mut self.history);
+            let station = &mut self.stations[customer.station];
+            station.awake |= station.is_ready();
+            left = true;
+        }
+        left
     }
 
     /// Gives somebody a turn; false if nobody has anything to do.
@@ -294,6 +314,7 @@ impl Sim {
         }
         self.take_over(index);
         let station = &mut self.stations[index];
+        station.core.timers.fire(station.core.now());
         station.core.yielded.set(false);
         self.poll_some(index);
         self.let_leave(index);
@@ -304,6 +325,12 @@ impl Sim {
         let leaving = self.customers.iter().any(|each| each.station == index && each.can_depart());
         let busy = station.core.shards.hops.staged() || station.is_ready() || leaving;
         station.awake = busy || station.has_mail(now);
+        if let Some(deadline) = station.core.timers.next_deadline() {
+            let wake = (micros_of(deadline), index);
+            if !self.wakes.contains(&wake) {
+                self.wakes.push(wake);
+            }
+        }
     }
 
     /// Polls woken tasks in any order, perhaps not all of them.
@@ -381,9 +408,9 @@ impl Sim {
             let arrived = *due <= now;
             let station = &mut stations[*to];
             let lost = mutated(Mutation::WakeLost) && random.chance(1, 20);
-            if arrived && !station.awake && station.has_mail(now) && !lost {
-                station.awake = true;
-            }
+            let is_due = station.core.timers.next_deadline().is_some_and(|at| micros_of(at) <= now);
+            let is_needed = is_due || station.has_mail(now) && !lost;
+            station.awake |= arrived && is_needed;
             !arrived
         });
     }
@@ -405,12 +432,20 @@ impl Sim {
             if shards.claims() > 0 {
                 return Err(format!("{} claims are left on core {index}", shards.claims()));
             }
+            if shards.parked() > 0 || !shards.waits.is_empty() {
+                return Err(format!("commands are left waiting on core {index}"));
+            }
             if shards.hops.open_tickets() > 0 {
                 return Err(format!("open tickets are left on core {index}"));
             }
         }
         Ok(())
     }
+}
+
+/// When the virtual clock shows this time of the calendar, in microseconds.
+fn micros_of(time: Millis) -> u64 {
+    (time as u64 * 1000).saturating_sub(EPOCH_MICROS)
 }
 
 /// What a run amounted to.

@@ -7,6 +7,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "tests read files and the clock, and use threads")]
 
+mod blocking;
 mod clients;
 mod limits;
 mod moves;

@@ -140,7 +140,7 @@ impl Request {
         Ok(Request { first_key, keys, end, count: count.unwrap_or(1) })
     }
 
-    fn positions(&self) -> std::ops::Range<usize> {
+    pub(super) fn positions(&self) -> std::ops::Range<usize> {
         self.first_key..self.first_key + self.keys
     }
 }

@@ -113,7 +113,7 @@ struct Seen {
 }
 
 /// Phase one.
-fn collect(db: &Db, args: &Args<'_>, transfer: Transfer) -> Result<Parcel, CmdError> {
+pub(super) fn collect(db: &Db, args: &Args<'_>, transfer: Transfer) -> Result<Parcel, CmdError> {
     let (source, target) = (args.key(1), args.key(2));
     let mut seen = Seen::default();
     if db.owns(source) {
@@ -122,6 +122,12 @@ fn collect(db: &Db, args: &Args<'_>, transfer: Transfer) -> Result<Parcel, CmdEr
     }
     seen.target_is_other = db.owns(target) && db.peek_as::<List>(target).is_err();
     Ok(Some(Box::new(seen)))
+}
+
+/// True if there is something to move.
+pub(super) fn is_something(parcels: &[Parcel]) -> bool {
+    let mut seen = parcels.iter().flatten().filter_map(|parcel| parcel.downcast_ref::<Seen>());
+    seen.any(|seen| seen.moved.is_some())
 }
 
 /// Phase two: returns what has moved, in the order of the target.
@@ -222,7 +228,17 @@ pub(super) fn collect_lmovem(db: &Db, args: &Args<'_>) -> Result<Parcel, CmdErro
 }
 
 pub(super) fn lmovem(db: &mut Db, args: &Args<'_>, parcels: &[Parcel], out: &mut Out) -> CmdResult {
-    let transfer = Transfer::read_many(args, 5)?;
+    move_many(db, args, Transfer::read_many(args, 5)?, parcels, out)
+}
+
+/// Phase two of a command that answers an array.
+pub(super) fn move_many(
+    db: &mut Db,
+    args: &Args<'_>,
+    transfer: Transfer,
+    parcels: &[Parcel],
+    out: &mut Out,
+) -> CmdResult {
     match commit(db, args, transfer, parcels)? {
         Some(moved) => {
             out.array(moved.len());

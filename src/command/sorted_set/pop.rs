@@ -1,6 +1,6 @@
 //! ZPOPMIN, ZPOPMAX and ZMPOP.
 
-use super::entries::{Entries, open_list, write_list, write_member};
+use super::entries::{Entries, open_list, write_member};
 use crate::base::num;
 use crate::command::spec::Parcel;
 use crate::ds::listpack::Item;
@@ -115,16 +115,16 @@ pub(super) fn zpopmax(db: &mut Db, args: &Args<'_>, out: &mut Out) -> CmdResult 
 }
 
 /// ZMPOP's arguments.
-struct Request {
+pub(super) struct Request {
     /// Positions of the keys.
-    keys: std::ops::Range<usize>,
-    end: End,
-    count: usize,
+    pub keys: std::ops::Range<usize>,
+    pub end: End,
+    pub count: usize,
 }
 
 impl Request {
     /// Reads the arguments from the number of keys on, which stands at `at`.
-    fn read(args: &Args<'_>, at: usize) -> Result<Request, CmdError> {
+    pub fn read(args: &Args<'_>, at: usize) -> Result<Request, CmdError> {
         let positive = |index: usize, error: CmdError| {
             let number = num::parse_i64(args.at(index)).filter(|number| *number > 0);
             number.map(|number| number as usize).ok_or(error)
@@ -155,30 +155,43 @@ impl Request {
 }
 
 /// The first of a shard's keys that holds anything.
-struct Candidate {
+pub(super) struct Candidate {
     /// Position among the arguments.
-    position: usize,
+    pub position: usize,
     /// What would be taken; none if the key is of another type.
-    entries: Option<Entries>,
+    pub entries: Option<Entries>,
+}
+
+impl Candidate {
+    /// The candidate of the shard whose key comes first.
+    pub fn first(parcels: &[Parcel]) -> Option<&Candidate> {
+        let candidates = parcels.iter().flatten();
+        let candidates = candidates.filter_map(|parcel| parcel.downcast_ref::<Candidate>());
+        candidates.min_by_key(|candidate| candidate.position)
+    }
 }
 
 pub(super) fn zmpop_collect(db: &Db, args: &Args<'_>) -> Result<Parcel, CmdError> {
-    let request = Request::read(args, 1)?;
-    for position in request.keys {
+    Ok(candidate(db, args, &Request::read(args, 1)?))
+}
+
+/// Finds a shard's candidate.
+pub(super) fn candidate(db: &Db, args: &Args<'_>, request: &Request) -> Parcel {
+    for position in request.keys.clone() {
         let key = args.key(position);
         if !db.owns(key) || db.peek(key).is_none() {
             continue;
         }
         let Ok(set) = db.peek_as::<SortedSet>(key) else {
-            return Ok(Some(Box::new(Candidate { position, entries: None })));
+            return Some(Box::new(Candidate { position, entries: None }));
         };
         let set = set.expect("the key exists");
         let mut entries = Entries::default();
         let ranks = request.end.ranks(set.len(), request.count);
         entries.extend(set.walk(ranks, request.end == End::Max));
-        return Ok(Some(Box::new(Candidate { position, entries: Some(entries) })));
+        return Some(Box::new(Candidate { position, entries: Some(entries) }));
     }
-    Ok(None)
+    None
 }
 
 pub(super) fn zmpop_commit(
@@ -187,10 +200,18 @@ pub(super) fn zmpop_commit(
     parcels: &[Parcel],
     out: &mut Out,
 ) -> CmdResult {
-    let request = Request::read(args, 1)?;
-    let candidates = parcels.iter().flatten();
-    let candidates = candidates.filter_map(|parcel| parcel.downcast_ref::<Candidate>());
-    let Some(chosen) = candidates.min_by_key(|candidate| candidate.position) else {
+    answer(db, args, &Request::read(args, 1)?, parcels, out)
+}
+
+/// Takes the members from the first candidate of all shards, and answers them.
+pub(super) fn answer(
+    db: &mut Db,
+    args: &Args<'_>,
+    request: &Request,
+    parcels: &[Parcel],
+    out: &mut Out,
+) -> CmdResult {
+    let Some(chosen) = Candidate::first(parcels) else {
         out.null_array();
         return Ok(());
     };
@@ -209,41 +230,4 @@ pub(super) fn zmpop_commit(
         out.double(score);
     }
     Ok(())
-}
-
-/// Takes up to `count` members from the first of `keys` that holds any: what a blocking pop tries.
-/// Returns the position of the key among `keys`, and what was taken.
-pub fn pop_first<'k>(
-    db: &mut Db,
-    keys: impl Iterator<Item = Key<'k>>,
-    end: End,
-    count: usize,
-) -> Result<Option<(usize, Popped)>, CmdError> {
-    for (index, key) in keys.enumerate() {
-        let mut entries = Entries::default();
-        let mut keep = |taken: Taken<'_>| {
-            if let Taken::Member(member, score) = taken {
-                entries.extend(std::iter::once((member, score)));
-            }
-        };
-        if pop(db, key, end, count, &mut keep)? > 0 {
-            return Ok(Some((index, Popped(entries))));
-        }
-    }
-    Ok(None)
-}
-
-/// Members that were taken out.
-pub struct Popped(Entries);
-
-impl Popped {
-    /// The members with their scores, the outermost first.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&[u8], f64)> {
-        self.0.iter()
-    }
-
-    /// Writes them as a list of members with scores.
-    pub fn write(&self, out: &mut Out) {
-        write_list(out, self.0.iter().map(|(member, score)| (Item::Text(member), score)), true);
-    }
 }

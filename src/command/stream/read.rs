@@ -9,7 +9,7 @@
 //! Invariant: what phase one encoded is what phase two delivers, in the same order. A refusal is
 //! that of the first stream that deserves one, whichever shard it is on.
 //!
-//! Absent: waiting. [`serve`] is one attempt, which says whether there was anything.
+//! Where nothing has come, the commands may wait: [`BLOCKING`] and [`BLOCKING_GROUP`].
 //! <https://redis.io/docs/latest/commands/xreadgroup/>
 
 use std::collections::BTreeMap;
@@ -19,13 +19,15 @@ use super::pending::{join, repeat_claim, repeat_last_id};
 use super::range::{write_bulk_id, write_entry, write_pairs};
 use crate::base::num;
 use crate::base::time::Millis;
-use crate::command::spec::Parcel;
+use crate::command::patience;
+use crate::command::spec::{Blocking, Parcel, Patience};
 use crate::resp::args::Args;
 use crate::resp::error::{CmdError, CmdResult, shown};
 use crate::resp::out::{Out, Protocol};
 use crate::store::change::Event;
 use crate::store::db::Db;
 use crate::store::edit::Edit;
+use crate::store::object::Kind;
 use crate::store::stream::Stream;
 use crate::store::stream::group::{Deliveries, Group};
 use crate::store::stream::id::Id;
@@ -148,6 +150,11 @@ impl<'a> Request<'a> {
         Ok(())
     }
 
+    /// How long it waits.
+    fn patience(&self, now: Millis) -> Result<Patience, CmdError> {
+        self.block.map_or(Ok(Patience::None), |block| patience::milliseconds(block, now))
+    }
+
     /// The id argument of the stream number `index`.
     fn id<'b>(&self, args: &Args<'b>, index: usize) -> &'b [u8] {
         args.at(self.first + self.streams + index)
@@ -217,6 +224,39 @@ impl Found {
     fn len(&self, count: usize) -> usize {
         count.checked_sub(1).map_or(0, |last| self.ends[last])
     }
+}
+
+/// XREAD, and how it waits. A `$` means the last id of the stream when the wait began.
+pub(super) const BLOCKING: Blocking = Blocking {
+    pinned: last_id_in_place,
+    ..Blocking::new(Kind::Stream, (collect, is_something, commit), |args, now| {
+        Request::read(args, false)?.patience(now)
+    })
+};
+
+/// XREADGROUP, and how it waits; not for a stream or a group that is gone.
+pub(super) const BLOCKING_GROUP: Blocking = Blocking {
+    minds_absence: true,
+    ..Blocking::new(
+        Kind::Stream,
+        (collect_for_group, is_something, commit_for_group),
+        |args, now| Request::read(args, true)?.patience(now),
+    )
+};
+
+fn is_something(parcels: &[Parcel]) -> bool {
+    let parts = parcels.iter().flatten().filter_map(|parcel| parcel.downcast_ref::<Vec<Found>>());
+    parts.flatten().any(|found| found.is_served || found.error.is_some())
+}
+
+fn last_id_in_place(db: &Db, args: &Args<'_>, position: usize) -> Option<Vec<u8>> {
+    let request = Request::read(args, false).ok()?;
+    let index = position.checked_sub(request.first + request.streams)?;
+    if args.at(position) != b"$" {
+        return None;
+    }
+    let stream = db.peek_as::<Stream>(args.key(request.first + index)).ok().flatten();
+    Some(stream.map_or(Id::MIN, |stream| stream.summary().last).text().to_vec())
 }
 
 /// Phase one of XREAD.
@@ -481,7 +521,8 @@ pub fn serve(
     }
     let served = shares.iter().filter_map(|(found, count)| Some((*found, (*count)?)));
     let served: Vec<(&Found, usize)> = served.collect();
-    if !served.is_empty() && db.owns(args.key(request.first)) {
+    // One shard that tries again answers in any case.
+    if !served.is_empty() && (parcels.len() == 1 || db.owns(args.key(request.first))) {
         write(&served, args, request, out);
     }
     Ok(!served.is_empty())

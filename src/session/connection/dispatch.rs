@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use super::{Dispatched, NO_COMMAND, NOBODY, Session, Step};
 use crate::base::probe::took_effect;
-use crate::command::spec::{Command, Fold, Run};
+use crate::command::spec::{Command, Fold, Patience, Run};
 use crate::coordinate::route::{self, Placed, Route};
 use crate::resp::args::Args;
 use crate::resp::error::CmdError;
@@ -79,6 +79,9 @@ impl Session {
         parsed: &Parsed,
         args: &Args<'_>,
     ) -> Dispatched {
+        if let Some(dispatched) = self.dispatch_blocking(core, entry, command, args) {
+            return dispatched;
+        }
         let mut keys = core.placed.take();
         let route = self.route(core, command, parsed, args, &mut keys);
         let scattered = match command.run {
@@ -109,6 +112,30 @@ impl Session {
                 Dispatched::Stopped(Step::Coordinate(entry.id, self.own(entry, args)))
             }
         }
+    }
+
+    /// A command that waits if there is nothing for it; none if it is told not to.
+    fn dispatch_blocking(
+        &mut self,
+        core: &Core,
+        entry: &'static Entry,
+        command: &'static Command,
+        args: &Args<'_>,
+    ) -> Option<Dispatched> {
+        let patience = match (command.blocking()?.patience)(args, core.now()) {
+            Ok(Patience::None) => return None,
+            Ok(patience) => patience,
+            Err(error) => {
+                self.reply(|out| out.error(&error));
+                core.count_failure(entry.id, &error);
+                return Some(Dispatched::Ran(entry.id));
+            }
+        };
+        if self.wave.is_some() {
+            return Some(Dispatched::Stopped(Step::Wave));
+        }
+        self.client.last_command.set(entry.name);
+        Some(Dispatched::Stopped(Step::Block(entry.id, self.own(entry, args), patience)))
     }
 
     /// Existence, arity and gates.
@@ -207,6 +234,7 @@ impl Session {
                 core.count_failure(entry.id, &error);
             }
         });
+        core.shards.serve_ready(None);
     }
 
     fn send_away(&mut self, owner: CoreId, entry: &Entry, args: &Args<'_>, hash: u64) {

@@ -245,7 +245,12 @@ impl Session {
                 core.count_failure(id, &error);
             }
             ran += 1;
+            if db.waiters.has_ready() {
+                break;
+            }
         }
+        drop((db, out));
+        core.shards.serve_ready(None);
         self.client.last_command.set(entry.name);
         ran
     }
@@ -287,6 +292,8 @@ impl Session {
                 if let Err(error) = execute::execute(&mut db, command, &args, &mut wave.local) {
                     core.count_failure(id, &error);
                 }
+                drop(db);
+                core.shards.serve_ready(None);
                 here += 1;
             } else {
                 let (key, fresh) = ((command.single_key, parsed.hash), |c| core.take_batch(c));

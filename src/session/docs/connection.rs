@@ -91,6 +91,10 @@ pub const DOCS: &[Docs] = &[
     )]),
     docs("CLIENT|SETNAME").arguments(&[string("connection-name")]),
     docs("CLIENT|TRACKINGINFO"),
+    docs("CLIENT|UNBLOCK").arguments(&[
+        integer("client-id"),
+        one_of("unblock-type", &[token("TIMEOUT"), token("ERROR")]).optional(),
+    ]),
     docs("CLIENT|UNPAUSE"),
     docs("ECHO").arguments(&[string("message")]),
     docs("HELLO")

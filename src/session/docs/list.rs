@@ -1,6 +1,6 @@
 //! Arguments and history of the list commands.
 
-use super::{Argument, Docs, block, change, docs, integer, key, one_of, string, token};
+use super::{Argument, Docs, block, change, docs, double, integer, key, one_of, string, token};
 
 /// The ends of a list.
 const ENDS: &[Argument] = &[token("LEFT"), token("RIGHT")];
@@ -18,6 +18,10 @@ const HOW_MANY: Argument = block(
 )
 .optional();
 
+const TIMEOUT: Argument = double("timeout");
+const FRACTIONS: &[super::Change] =
+    &[change("6.0.0", "The timeout may have a fraction, not only whole seconds.")];
+
 const ELEMENTS: &[Argument] = &[key("key"), string("element").multiple()];
 const SEVERAL_PUSHED: &[super::Change] = &[change("2.4.0", "May add several elements.")];
 const SEVERAL_PUSHED_X: &[super::Change] = &[change("4.0.0", "May add several elements.")];
@@ -26,6 +30,34 @@ const SEVERAL_POPPED: &[super::Change] = &[change("6.2.0", "The argument `count`
 
 /// Every list command.
 pub const DOCS: &[Docs] = &[
+    docs("BLMOVE").arguments(&[
+        SOURCE,
+        DESTINATION,
+        one_of("wherefrom", ENDS),
+        one_of("whereto", ENDS),
+        TIMEOUT,
+    ]),
+    docs("BLMOVEM").arguments(&[
+        SOURCE,
+        DESTINATION,
+        one_of("wherefrom", ENDS),
+        one_of("whereto", ENDS),
+        TIMEOUT,
+        HOW_MANY,
+    ]),
+    docs("BLMPOP").arguments(&[
+        TIMEOUT,
+        integer("numkeys"),
+        key("key").multiple(),
+        one_of("where", ENDS),
+        integer("count").token("COUNT").optional(),
+    ]),
+    docs("BLPOP").arguments(&[key("key").multiple(), TIMEOUT]).history(FRACTIONS),
+    docs("BRPOP").arguments(&[key("key").multiple(), TIMEOUT]).history(FRACTIONS),
+    docs("BRPOPLPUSH")
+        .arguments(&[SOURCE, DESTINATION, TIMEOUT])
+        .history(FRACTIONS)
+        .deprecated("6.2.0", "`BLMOVE` with the `RIGHT` and `LEFT` arguments"),
     docs("LINDEX").arguments(&[key("key"), integer("index")]),
     docs("LINSERT").arguments(&[
         key("key"),

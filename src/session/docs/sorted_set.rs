@@ -32,10 +32,22 @@ const SOURCES: Argument = key("key").found_by(1).multiple();
 
 const COUNT_CAME: Change = change("8.8.0", "The aggregate `COUNT` came.");
 
+const FRACTIONS: &[Change] =
+    &[change("6.0.0", "The timeout may have a fraction, not only whole seconds.")];
+
 const END: Argument = one_of("where", &[token("MIN"), token("MAX")]);
 
 /// One entry per row of the family.
 pub const DOCS: &[Docs] = &[
+    docs("BZMPOP").arguments(&[
+        double("timeout"),
+        integer("numkeys"),
+        key("key").multiple(),
+        END,
+        integer("count").token("COUNT").optional(),
+    ]),
+    docs("BZPOPMAX").arguments(&[key("key").multiple(), double("timeout")]).history(FRACTIONS),
+    docs("BZPOPMIN").arguments(&[key("key").multiple(), double("timeout")]).history(FRACTIONS),
     docs("ZADD")
         .arguments(&[
             key("key"),

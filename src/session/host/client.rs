@@ -16,7 +16,9 @@ use crate::resp::args::Args;
 use crate::resp::error::{CmdError, CmdResult};
 use crate::resp::out::Out;
 use crate::shard::handover::Crossings;
-use crate::shard::message::{Batch, ClientFilter, ClientKind, ClientLine, Request, Response};
+use crate::shard::message::{
+    Asker, Batch, ClientFilter, ClientKind, ClientLine, Request, Response, Unblock,
+};
 
 const ANY_TIME: Flags = Flags::LOADING.and(Flags::STALE).and(Flags::NOSCRIPT);
 
@@ -118,6 +120,14 @@ const SUBCOMMANDS: &[HostCommand] =
             HostRun::Now(tracking_info),
         ),
         host(
+            admin("UNBLOCK", Arity::AtLeast(3), "Ends the wait of a client.", "5.0.0").doc(
+                "Ends the wait of a client.",
+                "5.0.0",
+                "O(log N) where N is the number of client connections",
+            ),
+            HostRun::Later(unblock),
+        ),
+        host(
             admin("UNPAUSE", Arity::Exact(2), "Lets paused commands go on.", "6.2.0"),
             HostRun::Later(unpause),
         ),
@@ -192,6 +202,31 @@ fn reply(session: &mut Session, args: &Args<'_>, out: &mut Out) -> CmdResult {
         () => return Err(CmdError::Syntax),
     }
     Ok(())
+}
+
+fn unblock<'a>(session: &'a mut Session, whole: &'a Batch, out: &'a mut Out) -> LaterFuture<'a> {
+    Box::pin(async move {
+        let args = whole.args(0);
+        let how = match args.len() {
+            3 => Unblock::Timeout,
+            4 if args.is(3, "timeout") => Unblock::Timeout,
+            4 if args.is(3, "error") => Unblock::Error,
+            4 => {
+                return Err(CmdError::Text("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR"));
+            }
+            _ => return Err(bad_subcommand("CLIENT", args.at(1))),
+        };
+        // No client has a number below 1.
+        let id = args.int(2)?.max(0) as u64;
+        let shards = &session.core.shards;
+        let (ticket, own) = shards.hops.ask_self();
+        session.core.unblock(Asker { core: session.core.me(), ticket }, id, how);
+        let mut answers = shards.ask_others(|| Request::Unblock(id, how)).await;
+        answers.push(own.await);
+        let ended = |answer: &Response| matches!(answer, Response::Unblocked(true));
+        out.int(answers.iter().any(ended).into());
+        Ok(())
+    })
 }
 
 fn on_or_off(args: &Args<'_>) -> Result<bool, CmdError> {

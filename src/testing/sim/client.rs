@@ -18,12 +18,14 @@ const COMMANDS_MAX: u64 = 16;
 const PIPELINE_MAX: usize = 6;
 
 /// Kinds of commands, the frequent ones several times.
-pub const KINDS: u64 = 40;
+pub const KINDS: u64 = 52;
 /// The kinds that claim on all their cores at once: MSETNX, RENAME and COPY.
 pub const TWO_PHASE: u64 = 0b11 << 26 | 0b1111 << 31;
 
 /// Keys that lie far apart, so that few cores hold two of them.
 const KEYS: &[&str] = &["a", "b", "c", "d", "e", "f"];
+/// Keys of lists, which nothing else is stored at.
+const LISTS: &[&str] = &["l", "m", "n", "o", "p", "q"];
 
 /// One client with its connection.
 pub struct Customer {
@@ -87,6 +89,11 @@ impl Customer {
     /// True if it will never be answered, when nothing more happens.
     pub fn is_waiting(&self) -> bool {
         !self.gone && !self.open.is_empty()
+    }
+
+    /// The command that it waits for.
+    pub fn oldest(&self) -> Option<usize> {
+        self.open.front().copied().filter(|_| !self.gone)
     }
 
     /// True if its core wants to be rid of the connection.
@@ -164,6 +171,19 @@ impl Customer {
         KEYS[self.random.below(self.keys) as usize].to_owned()
     }
 
+    fn list(&mut self) -> String {
+        LISTS[self.random.below(self.keys) as usize].to_owned()
+    }
+
+    /// For ever, or some milliseconds; never twice the same words, for that is how commands are
+    /// told apart.
+    fn timeout(&mut self) -> String {
+        if self.random.chance(1, 4) {
+            return format!("0e{}", self.left);
+        }
+        format!("0.00{}{:02}", self.random.below(10), self.left + 1)
+    }
+
     fn value(&mut self) -> String {
         self.random.below(1000).to_string()
     }
@@ -196,6 +216,23 @@ impl Customer {
             36 => words(&["SWAPDB", "0", "1"]),
             37 => words(&["FLUSHALL"]),
             38 => words(&["FLUSHDB"]),
+            40..43 => words(&["RPUSH", &self.list(), &self.value()]),
+            43 => words(&["RPUSH", &self.list(), &self.value(), &self.value()]),
+            44 => words(&["LPOP", &self.list()]),
+            45 => words(&["LMOVE", &self.list(), &self.list(), "LEFT", "RIGHT"]),
+            46..50 => {
+                let mut words = words(&["BLPOP"]);
+                for _ in 0..1 + self.random.below(3) {
+                    words.push(self.list());
+                }
+                words.push(self.timeout());
+                words
+            }
+            50 => {
+                let (source, target) = (self.list(), self.list());
+                words(&["BLMOVE", &source, &target, "LEFT", "RIGHT", &self.timeout()])
+            }
+            51 => words(&["RENAME", &self.list(), &self.list()]),
             _ => {
                 self.database = self.random.below(2) as usize;
                 words(&["SELECT", &self.database.to_string()])

@@ -30,6 +30,8 @@ pub struct Operation {
 pub struct History {
     operations: Vec<Operation>,
     effects: Vec<(u64, Effect)>,
+    /// Commands that wait for ever, as it seems.
+    stuck: Vec<usize>,
     error: Option<String>,
 }
 
@@ -61,6 +63,17 @@ impl History {
         self.effects.extend(effects.into_iter().map(|effect| (step, effect)));
     }
 
+    /// True if this command waits for a key, and for ever.
+    pub fn waits_for_ever(&self, number: usize) -> bool {
+        let words = &self.operations[number].words;
+        is_blocking(words) && words.last().is_some_and(|word| word.starts_with(b"0e"))
+    }
+
+    /// Nothing happens any more, and this command waits.
+    pub fn leave_waiting(&mut self, number: usize) {
+        self.stuck.push(number);
+    }
+
     /// Fails unless the order of effects explains all replies.
     pub fn check(&mut self) -> Result<(), String> {
         if let Some(error) = &self.error {
@@ -72,16 +85,30 @@ impl History {
         }
         let mut model = Model::default();
         for (at, words) in &self.effects {
-            let Some(number) = open.get_mut(words).and_then(VecDeque::pop_front) else {
+            let said = words.last().is_some_and(|word| word.starts_with(b"="));
+            let own = &words[..words.len() - usize::from(said)];
+            let Some(number) = open.get_mut(own).and_then(VecDeque::pop_front) else {
                 return Err(format!("{} took effect once too often", shown(words)));
             };
             let operation = &mut self.operations[number];
             operation.effect = Some(*at);
             let expected = model.apply(operation.database, words);
             explain(number, operation, *at, &expected)?;
+            if said && words[words.len() - 1][1..] != *expected.as_bytes() {
+                return Err(format!("{} should be {expected:?}", shown(words)));
+            }
+        }
+        for number in &self.stuck {
+            let Operation { database, words, .. } = &self.operations[*number];
+            if model.could_serve(*database, words) {
+                return Err(format!("#{number} {} waits for what is there", shown(words)));
+            }
         }
         let unexplained = |operation: &&Operation| {
-            operation.effect.is_none() && operation.reply.is_some() && !is_select(&operation.words)
+            let timed_out = is_blocking(&operation.words)
+                && operation.reply.as_ref().is_some_and(|(_, reply)| reply == "*-1\r\n");
+            let is_answered = operation.reply.is_some() && !timed_out;
+            operation.effect.is_none() && is_answered && !is_select(&operation.words)
         };
         match self.operations.iter().find(unexplained) {
             Some(operation) => {
@@ -106,6 +133,10 @@ fn explain(number: usize, operation: &Operation, at: u64, expected: &str) -> Res
         return Err(format!("#{number} {words} answered {reply:?}, should be {expected:?}"));
     }
     Ok(())
+}
+
+fn is_blocking(words: &Effect) -> bool {
+    words[0][..2].eq_ignore_ascii_case(b"BL")
 }
 
 fn is_select(words: &Effect) -> bool {
