@@ -43,7 +43,7 @@ pub async fn hold<'s>(
     hold_from(shards, shards.next_id(), witness, cores, part).await
 }
 
-/// [`hold`] with the first attempt under `id`, under which a core may have claimed its part already.
+/// [`hold`] with the first attempt under `id`, under which a core may hold its part already.
 pub async fn hold_from<'s>(
     shards: &'s Shards,
     mut id: TransactionId,

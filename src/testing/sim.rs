@@ -297,7 +297,7 @@ impl Sim {
         } else {
             customer.act(self.steps, &mut self.history);
         }
-        station.awake |= station.is_ready();
+        station.awake |= station.is_ready() || station.core.shards.hops.staged();
     }
 
     /// One turn of a core: mail, tasks, outboxes, sleep.
