@@ -32,6 +32,8 @@ pub const MESH_QUEUE: usize = 1024;
 pub const CORES_MAX: usize = 1 << 10;
 /// Entries of flushed databases, or elements of large values, freed in one step.
 pub const FREE_STEP: usize = 256;
+/// Bytes of the names that one connection may declare for HIMPORT.
+pub const FIELDSETS_MAX: usize = 4 * 1024 * 1024;
 /// Replies to other cores' commands that a mesh turn handles before connections get their turn.
 pub const MESH_TURN: usize = 256;
 

@@ -5,6 +5,7 @@
 
 pub mod generic;
 pub mod geo;
+pub mod hash;
 mod item;
 pub mod list;
 mod paging;

@@ -9,7 +9,7 @@
 mod conditional;
 mod increx;
 mod lcs;
-mod lifetime;
+pub(super) mod lifetime;
 mod multi;
 mod number;
 mod range;

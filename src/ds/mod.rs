@@ -2,10 +2,12 @@
 
 pub mod btree;
 pub mod dict;
+pub mod field;
 pub mod geohash;
 pub mod intset;
 pub mod listpack;
 pub mod member;
+pub mod pairs;
 pub mod quicklist;
 pub mod ranked;
 pub mod table;

@@ -227,6 +227,7 @@ fn stats(facts: &Facts<'_>, text: &mut String) {
         "total_net_output_bytes": total.bytes_out,
         "rejected_connections": total.connections_rejected,
         "expired_keys": total.expired,
+        "expired_subkeys": total.expired_fields,
         "evicted_keys": total.evicted,
         "evicted_clients": 0,
         "keyspace_hits": total.hits,

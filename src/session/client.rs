@@ -7,6 +7,7 @@ use std::fmt::Write;
 use std::rc::Rc;
 
 use super::core::Core;
+use super::fieldsets::Fieldsets;
 use super::link::Link;
 use crate::base::time::Millis;
 use crate::resp::out::Protocol;
@@ -36,6 +37,7 @@ pub struct Client {
     pub no_evict: Cell<bool>,
     pub no_touch: Cell<bool>,
     pub reply: Cell<ReplyMode>,
+    pub fieldsets: RefCell<Fieldsets>,
     /// Full lower-case name of the last command.
     pub last_command: Cell<&'static str>,
     /// Bytes of the request that is running, while it runs.
@@ -96,6 +98,7 @@ impl Client {
             no_evict: Cell::new(false),
             no_touch: Cell::new(false),
             reply: Cell::new(ReplyMode::On),
+            fieldsets: RefCell::default(),
             last_command: Cell::new("NULL"),
             query_bytes: Cell::new(0),
             commands: Cell::new(0),
@@ -171,6 +174,7 @@ impl Client {
         self.no_evict.set(false);
         self.no_touch.set(false);
         self.reply.set(ReplyMode::On);
+        self.fieldsets.borrow_mut().clear();
     }
 
     /// True if it is on this host: on a loopback address or a Unix socket.
@@ -239,7 +243,11 @@ impl Client {
             self.age_seconds(now),
             ((now - self.last_active.get()) / 1000).max(0),
             self.database.get(),
-            size_of::<Client>() + size_of::<Link>() + input + output,
+            size_of::<Client>()
+                + size_of::<Link>()
+                + self.fieldsets.borrow().memory()
+                + input
+                + output,
             self.last_command.get(),
             if self.protocol.get() == Protocol::Resp3 { 3 } else { 2 },
             text(&self.lib_name),

@@ -649,6 +649,7 @@ impl Core {
             &db.counters.hits,
             &db.counters.misses,
             &db.counters.expired,
+            &db.counters.expired_fields,
             &db.counters.evicted,
             &db.counters.lazy_freed,
         ] {
@@ -705,6 +706,7 @@ impl Core {
         stats.hits = db.counters.hits.get();
         stats.misses = db.counters.misses.get();
         stats.expired = db.counters.expired.get();
+        stats.expired_fields = db.counters.expired_fields.get();
         stats.evicted = db.counters.evicted.get();
         stats.changes = db.changes.count();
         stats.lazy_freed = db.counters.lazy_freed.get();

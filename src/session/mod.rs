@@ -9,6 +9,7 @@ pub mod connection;
 pub mod core;
 pub mod dial;
 pub mod docs;
+pub mod fieldsets;
 mod gates;
 pub mod guard;
 pub mod host;

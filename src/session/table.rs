@@ -36,17 +36,25 @@ pub struct HostCommand {
     pub data: &'static [&'static Command],
     /// True for a container that is a command of its own as well: COMMAND.
     pub runs_alone: bool,
+    /// True if it can change the keyspace.
+    pub writes: bool,
 }
 
 /// Ends the row of a host command.
 pub const fn host(spec: Spec, run: HostRun) -> HostCommand {
-    HostCommand { spec, run, subcommands: &[], data: &[], runs_alone: false }
+    HostCommand { spec, run, subcommands: &[], data: &[], runs_alone: false, writes: false }
 }
 
 impl HostCommand {
     /// Makes the row a container.
     pub const fn subcommands(mut self, rows: &'static [HostCommand]) -> HostCommand {
         self.subcommands = rows;
+        self
+    }
+
+    /// Says that it can change the keyspace.
+    pub const fn writing(mut self) -> HostCommand {
+        self.writes = true;
         self
     }
 
@@ -85,7 +93,7 @@ impl Row {
     pub fn writes(self) -> bool {
         match self {
             Row::Data(command) => command.writes(),
-            Row::Host(_) => false,
+            Row::Host(command) => command.writes,
         }
     }
 }
@@ -119,6 +127,7 @@ const DATA: &[&[Command]] = &[
     command::sorted_set::COMMANDS,
     command::geo::COMMANDS,
     command::set::COMMANDS,
+    command::hash::COMMANDS,
     command::stream::COMMANDS,
 ];
 const HOST: &[&[HostCommand]] = host::FAMILIES;

@@ -52,6 +52,7 @@ pub struct CoreStats {
     pub bytes_in: u64,
     pub bytes_out: u64,
     pub expired: u64,
+    pub expired_fields: u64,
     pub evicted: u64,
     pub hits: u64,
     pub misses: u64,
@@ -116,7 +117,7 @@ impl CoreStats {
         }
     }
 
-    fn counters(&self) -> [u64; 31] {
+    fn counters(&self) -> [u64; 32] {
         [
             self.requests,
             self.connections_received,
@@ -134,6 +135,7 @@ impl CoreStats {
             self.bytes_in,
             self.bytes_out,
             self.expired,
+            self.expired_fields,
             self.evicted,
             self.hits,
             self.misses,
@@ -152,7 +154,7 @@ impl CoreStats {
         ]
     }
 
-    fn counters_mut(&mut self) -> [&mut u64; 31] {
+    fn counters_mut(&mut self) -> [&mut u64; 32] {
         [
             &mut self.requests,
             &mut self.connections_received,
@@ -170,6 +172,7 @@ impl CoreStats {
             &mut self.bytes_in,
             &mut self.bytes_out,
             &mut self.expired,
+            &mut self.expired_fields,
             &mut self.evicted,
             &mut self.hits,
             &mut self.misses,

@@ -21,6 +21,9 @@ impl Event {
     pub const fn generic(name: &'static str) -> Event {
         Event { class: b'g', name }
     }
+    pub const fn hash(name: &'static str) -> Event {
+        Event { class: b'h', name }
+    }
     pub const fn set(name: &'static str) -> Event {
         Event { class: b's', name }
     }

@@ -36,6 +36,8 @@ pub(super) struct Database {
     pub(super) sweep_at: usize,
     /// True if segments merged during this pass of active expiry, so that it may have missed some.
     pub(super) sweep_again: bool,
+    /// True if there may be a collection with something in it that expires.
+    pub(super) has_volatile_parts: bool,
 }
 
 /// Counters of one shard since the start or the last CONFIG RESETSTAT.
@@ -44,6 +46,8 @@ pub struct Counters {
     pub hits: Cell<u64>,
     pub misses: Cell<u64>,
     pub expired: Cell<u64>,
+    /// Fields of hashes that expired.
+    pub expired_fields: Cell<u64>,
     pub evicted: Cell<u64>,
     /// Entries of flushed databases and large collections that are freed by now.
     pub lazy_freed: Cell<u64>,
@@ -92,6 +96,8 @@ pub struct Db {
     pub(super) prng: RefCell<Prng>,
     /// Keys seen expired by a reader, to be removed by [`Db::settle`].
     stale: RefCell<Vec<(usize, Box<[u8]>)>>,
+    /// Hashes in which a reader met overdue fields, to be cleared by [`Db::settle`].
+    pub(super) overdue: RefCell<Vec<(usize, Box<[u8]>)>>,
     /// False while the client asked that its accesses leave no trace (CLIENT NO-TOUCH).
     touching: bool,
     pub counters: Counters,
@@ -124,6 +130,7 @@ impl Db {
             now: 0,
             prng: RefCell::new(Prng::new(seed)),
             stale: RefCell::default(),
+            overdue: RefCell::default(),
             touching: true,
             counters: Counters::default(),
             changes: Changes::default(),
@@ -331,6 +338,9 @@ impl Db {
         if !self.stale.get_mut().is_empty() {
             self.remove_stale();
         }
+        if !self.overdue.get_mut().is_empty() {
+            self.remove_overdue();
+        }
     }
 
     #[cold]
@@ -406,6 +416,7 @@ impl Db {
         }
         self.graveyard.bury_table(database.table.take(), keys);
         (database.volatile, database.sweep_at, database.sweep_again) = (0, 0, false);
+        database.has_volatile_parts = false;
         self.changed_whole(index, "flush");
     }
 
@@ -454,7 +465,12 @@ pub struct Write<'d, 'k> {
     at: Option<Position>,
 }
 
-impl Write<'_, '_> {
+impl<'k> Write<'_, 'k> {
+    /// The key's name.
+    pub(super) fn key(&self) -> &'k [u8] {
+        self.key.bytes
+    }
+
     /// True if the key exists.
     #[inline]
     pub fn exists(&self) -> bool {
@@ -538,13 +554,29 @@ impl Write<'_, '_> {
 
     #[inline]
     fn place(&mut self, value: Value<'_>, expiry: Expiry) -> Position {
-        match self.at {
+        let due = match &value {
+            Value::Object(object) => object.view().next_due(),
+            _ => None,
+        };
+        let at = match self.at {
             Some(at) => {
                 self.overwrite(at, value, expiry);
                 at
             }
             None => self.insert(value, expiry),
+        };
+        if let Some(due) = due {
+            self.lower_due(due);
         }
+        at
+    }
+
+    /// Says that something inside the key's collection expires after `due`.
+    pub(super) fn lower_due(&mut self, due: Millis) {
+        let at = self.at.expect("only an existing key has something in it");
+        let database = &mut self.db.databases[self.db.selected];
+        database.has_volatile_parts = true;
+        database.table.lower_due(at, due.max(0) as u64);
     }
 
     fn overwrite(&mut self, at: Position, value: Value<'_>, expiry: Expiry) {
@@ -654,6 +686,17 @@ impl Write<'_, '_> {
         let entry = database.table.remove(at, self.key.hash);
         database.volatile -= usize::from(entry.view().expiry().is_some());
         Some(entry)
+    }
+
+    /// True if changes are collected.
+    pub(super) fn listening(&self) -> bool {
+        self.db.changes.listening()
+    }
+
+    /// Counts fields that expired.
+    pub(super) fn count_expired_fields(&self, count: usize) {
+        let counter = &self.db.counters.expired_fields;
+        counter.set(counter.get() + count as u64);
     }
 
     /// The collection, if the key holds one.

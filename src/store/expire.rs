@@ -14,9 +14,12 @@ mod tests;
 
 use super::change::{Change, Effect, Event};
 use super::db::Db;
-use super::entry::EntryRef;
+use super::entry::{EntryRef, ValueRef};
 use crate::ds::table::Sweep;
 use crate::resp::args::Key;
+
+/// Fields of hashes that one step removes at most.
+const FIELDS_PER_STEP: usize = 200;
 
 /// What one step did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,14 +31,32 @@ pub struct Step {
 }
 
 impl Db {
+    /// Clears the hashes of these keys of overdue fields, as many as one step may; false if some
+    /// are left.
+    fn expire_parts(&mut self, database: usize, keys: Vec<Box<[u8]>>) -> bool {
+        let mut budget = FIELDS_PER_STEP;
+        for key in keys {
+            if budget == 0 {
+                return false;
+            }
+            budget -= self.in_database(database, |db| db.expire_fields(&key, budget));
+        }
+        budget > 0
+    }
+
     /// Does one step of active expiry on database `index`.
     pub fn expire_step(&mut self, index: usize) -> Step {
         let (now, listening) = (self.now(), self.changes.listening());
         let awaited = !self.waiters.is_empty();
         let database = &mut self.databases[index];
-        if database.volatile == 0 || database.sweep_at >= database.table.segment_count() {
+        let segments = database.table.segment_count();
+        let is_volatile = database.volatile > 0 || database.has_volatile_parts;
+        if !is_volatile || database.sweep_at >= segments {
             database.sweep_at = 0;
-            let again = std::mem::take(&mut database.sweep_again) && database.volatile > 0;
+            let again = std::mem::take(&mut database.sweep_again) && is_volatile;
+            let table = &database.table;
+            database.has_volatile_parts &=
+                again || (0..segments).any(|segment| table.segment_due(segment) < u64::MAX);
             return Step { removed: 0, finished: !again };
         }
         let segment = database.sweep_at;
@@ -45,12 +66,23 @@ impl Db {
         }
         let mut removed: Vec<Box<[u8]>> = Vec::new();
         let mut count = 0;
-        let judge = |entry: EntryRef<'_>| match entry.expiry() {
-            None => Sweep::Keep(u64::MAX),
-            Some(at) if at > now => Sweep::Keep(at as u64),
-            Some(_) => Sweep::Remove,
+        let mut ripe: Vec<Box<[u8]>> = Vec::new();
+        let judge = |entry: EntryRef<'_>| {
+            let own = match entry.expiry() {
+                None => u64::MAX,
+                Some(at) if at > now => at as u64,
+                Some(_) => return Sweep::Remove,
+            };
+            let part = match entry.value() {
+                ValueRef::Object(object) => object.next_due(),
+                _ => None,
+            };
+            if part.is_some_and(|due| due < now) {
+                ripe.push(entry.key().into());
+            }
+            Sweep::Keep(part.map_or(own, |due| own.min(due as u64)))
         };
-        let (segments, graveyard) = (database.table.segment_count(), &mut self.graveyard);
+        let graveyard = &mut self.graveyard;
         database.table.sweep_segment(segment, judge, |entry| {
             count += 1;
             if listening || awaited {
@@ -70,6 +102,9 @@ impl Db {
                 let (database, event, effect) = (index as u16, Event::EXPIRED, Effect::Removed);
                 self.changes.report(|| Change { database, key, time: now, event, effect });
             }
+        }
+        if !self.expire_parts(index, ripe) {
+            self.databases[index].sweep_at = segment;
         }
         Step { removed: count, finished: false }
     }

@@ -9,6 +9,7 @@ pub mod edit;
 pub mod entry;
 pub mod evict;
 pub mod expire;
+pub mod field_expiry;
 mod graveyard;
 pub mod hash;
 pub mod list;

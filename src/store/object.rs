@@ -14,6 +14,7 @@ use super::list::List;
 use super::set::Set;
 use super::sorted_set::SortedSet;
 use super::stream::Stream;
+use crate::base::time::Millis;
 
 /// Bytes and alignment that a collection's struct may take in its key's entry.
 pub const PAYLOAD_MAX: usize = 16;
@@ -65,6 +66,12 @@ pub trait Typed: Member {
     /// Drops up to `budget` elements, which leaves the value good for nothing but further such
     /// calls and being dropped. True when what is left can be dropped at once.
     fn free_some(&mut self, budget: usize) -> bool;
+    /// The first time, in milliseconds since the Unix epoch, after which something inside the value
+    /// expires on its own, while the key stays.
+    #[inline]
+    fn next_due(&self) -> Option<Millis> {
+        None
+    }
 }
 
 /// The way from a type to the enums over all of them and back. Implemented here for each type of
@@ -147,6 +154,14 @@ macro_rules! types {
             pub fn elements(self) -> usize {
                 match self {
                     $(ObjectRef::$name(value) => Typed::elements(value),)*
+                }
+            }
+
+            /// When something inside expires; see [`Typed::next_due`].
+            #[inline]
+            pub fn next_due(self) -> Option<Millis> {
+                match self {
+                    $(ObjectRef::$name(value) => Typed::next_due(value),)*
                 }
             }
 

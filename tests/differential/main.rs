@@ -10,6 +10,7 @@
 
 mod compare;
 mod grammar;
+mod hashes;
 mod minimise;
 mod sorted_sets;
 mod streams;
@@ -127,6 +128,7 @@ fn final_state(server: &Server) -> Vec<(Command, Received)> {
             ask(vec![b"OBJECT", b"ENCODING", key]);
             match ask(vec![b"TYPE", key]).text().as_str() {
                 "string" => ask(vec![b"GET", key]),
+                "hash" => ask(vec![b"HGETALL", key]),
                 "zset" => ask(vec![b"ZRANGE", key, b"0", b"-1", b"WITHSCORES"]),
                 "set" => ask(vec![b"SMEMBERS", key]),
                 "list" => ask(vec![b"LRANGE", key, b"0", b"-1"]),
@@ -252,7 +254,8 @@ fn rows_for(subject: &Server) -> Vec<&'static Row> {
             .is_some_and(|row| *row != Reply::Nil)
     };
     let mut rows: Vec<&Row> = ROWS.iter().collect();
-    let of_types = OTHER_TYPES.iter().chain(SETS).chain(sorted_sets::ROWS).chain(streams::ROWS);
+    let of_types = [OTHER_TYPES, SETS, hashes::ROWS, sorted_sets::ROWS, streams::ROWS];
+    let of_types = of_types.into_iter().flatten();
     let others: Vec<&Row> = of_types.filter(supported).collect();
     println!("{} rows on other types are supported", others.len());
     rows.extend(others);

@@ -35,11 +35,13 @@ impl Unit {
         found.map(|(_, unit)| *unit)
     }
 
-    fn in_seconds(self) -> bool {
+    /// True if numbers are seconds.
+    pub fn in_seconds(self) -> bool {
         matches!(self, Unit::Seconds | Unit::UnixSeconds)
     }
 
-    fn is_relative(self) -> bool {
+    /// True if numbers count from now.
+    pub fn is_relative(self) -> bool {
         matches!(self, Unit::Seconds | Unit::Milliseconds)
     }
 }

@@ -12,6 +12,7 @@ mod cluster;
 mod connection;
 mod generic;
 mod geo;
+mod hash;
 mod list;
 mod server;
 mod set;
@@ -32,6 +33,7 @@ pub const FAMILIES: &[&[Docs]] = &[
     sorted_set::DOCS,
     geo::DOCS,
     set::DOCS,
+    hash::DOCS,
     stream::DOCS,
     connection::DOCS,
     server::DOCS,

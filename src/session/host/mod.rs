@@ -12,6 +12,7 @@ pub mod command;
 pub mod config;
 pub mod connection;
 pub mod debug;
+pub mod himport;
 pub mod memory;
 pub mod server;
 
@@ -34,6 +35,7 @@ pub const FAMILIES: &[&[HostCommand]] = &[
     command::COMMANDS,
     debug::COMMANDS,
     memory::COMMANDS,
+    himport::COMMANDS,
 ];
 
 /// Longest part of a client's word that an error repeats, in bytes.
