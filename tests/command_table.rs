@@ -35,6 +35,12 @@ const LABELS: [&str; 10] = [
 /// What Redis 7.2, which Shoal follows, describes otherwise than the older Redis that may be
 /// installed.
 const CHANGED_IN_7_2: &[(&str, &str)] = &[
+    ("blmove", "flags"),
+    ("blpop", "flags"),
+    ("brpop", "flags"),
+    ("brpoplpush", "flags"),
+    ("bzpopmax", "flags"),
+    ("bzpopmin", "flags"),
     ("cluster|shards", "flags"),
     ("cluster|slots", "flags"),
     ("georadius", "key specifications"),

@@ -8,6 +8,8 @@
 //! Where a value changes its key (RENAME, COPY), phase two is a handover: the owner of the first
 //! key takes the value out and sends it straight to the owner of the second, which answers.
 //!
+//! A command that waits if there is nothing for it is parked in phase two, under the same claims.
+//!
 //! Invariant: every core sees the same parcels, so all decide alike; what they saw still holds when
 //! they decide, because it is claimed from before phase one to the end of phase two.
 

@@ -13,7 +13,7 @@ use hdrhistogram::Histogram;
 use super::client::Client;
 use super::dial::Dialer;
 use super::host;
-use super::link::{Doorbell, Link};
+use super::link::Doorbell;
 use super::moves::Moves;
 use super::table::{Entry, Table, table};
 use crate::base::alloc;
@@ -31,13 +31,14 @@ use crate::resp::error::CmdError;
 use crate::resp::parse::Span;
 use crate::shard::digest;
 use crate::shard::message::{
-    Asker, Batch, Call, ClientFilter, CoreId, Message, Request, Response, Settings, Unblock,
-    WaiterId,
+    Asker, Batch, Call, CoreId, Message, Request, Response, Settings, WaiterId,
 };
 use crate::shard::stats::{CommandStats, CoreStats, KeyspaceStats};
 use crate::store::db::{Db, Tuning};
 use crate::store::evict::Policy;
 use crate::store::object::EncodingLimits;
+
+mod clients;
 
 /// Numbers that are fixed while the process lives.
 #[derive(Debug, Clone)]
@@ -598,41 +599,6 @@ impl Core {
         }
     }
 
-    /// Ends the wait of a client of this core; it answers whether that was in time.
-    pub(super) fn unblock(&self, asker: Asker, id: u64, how: Unblock) {
-        let clients = self.clients.borrow();
-        if let Some(client) = clients.get(&id)
-            && let Some(waiting) = &mut *client.waiting.borrow_mut()
-            && waiting.unblock.is_none()
-        {
-            waiting.unblock = Some((how, asker));
-            client.link.nudge();
-        } else {
-            let answer = Response::Unblocked(false);
-            self.shards.hops.answer(asker.core, asker.ticket, answer);
-        }
-    }
-
-    fn client_lines(&self, filter: &ClientFilter) -> Vec<crate::shard::message::ClientLine> {
-        let clients = self.clients.borrow();
-        let matching = clients.values().filter(|client| client.matches(filter, self.now()));
-        matching.map(|client| client.line(self.now())).collect()
-    }
-
-    /// Closes the matching clients; returns how many. One that is being closed is not counted
-    /// again.
-    fn kill(&self, filter: &ClientFilter) -> u64 {
-        let clients = self.clients.borrow();
-        let mut count = 0;
-        for client in clients.values().filter(|client| client.matches(filter, self.now())) {
-            if !client.link.was_killed() {
-                client.link.kill();
-                count += 1;
-            }
-        }
-        count
-    }
-
     fn set_pause(&self, until: Millis, writes_only: bool) {
         // A pause that stands is never cut short by another, only by its end or CLIENT UNPAUSE.
         let standing = self.pause.get().map_or(0, |pause| pause.until);
@@ -804,23 +770,5 @@ impl Core {
     /// Forgets a client.
     pub fn remove_client(&self, client: &Client) {
         self.clients.borrow_mut().remove(&client.id);
-    }
-
-    /// Closes clients that were idle for longer than `timeout`, and those over their soft output
-    /// limit for too long.
-    pub fn check_clients(&self) {
-        let config = self.config();
-        let idle_max = Millis::from(config.timeout) * 1000;
-        let now = self.now();
-        let late = |client: &&Rc<Client>| {
-            let waits = client.waiting.borrow().is_some();
-            let idle = idle_max > 0 && !waits && now - client.last_active.get() > idle_max;
-            idle || super::output::over_limit(self, client)
-        };
-        let clients = self.clients.borrow();
-        let links: Vec<Rc<Link>> =
-            clients.values().filter(late).map(|client| Rc::clone(&client.link)).collect();
-        drop(clients);
-        links.iter().for_each(|link| link.kill());
     }
 }

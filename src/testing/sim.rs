@@ -206,7 +206,7 @@ impl Sim {
     fn draw_kinds(&mut self) -> u64 {
         match self.random.below(8) {
             0..4 => return u64::MAX,
-            4 => return client::TWO_PHASE,
+            4 | 5 => return client::TWO_PHASE,
             _ => {}
         }
         let one = 1 << self.random.below(client::KINDS);
