@@ -21,7 +21,7 @@ impl Histogram {
     /// is the same on every machine.
     pub(super) fn cardinality(&self) -> u64 {
         /// 1 / (2 ln 2), the bias of infinitely many registers.
-        const ALPHA: f64 = 0.721_347_520_444_481_703_680;
+        const ALPHA: f64 = 0.721_347_520_444_481_7;
         let registers = REGISTERS as f64;
         let full = self.0[RUN_BITS as usize + 1] as f64;
         let mut z = registers * tau((registers - full) / registers);
