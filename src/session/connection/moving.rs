@@ -35,13 +35,14 @@ impl Session {
     }
 
     /// True unless something ties the connection to this core. Whatever keeps state for a client
-    /// on its core beyond what a [`Handover`] carries (a subscription, an open transaction, a
-    /// blocked command) has to be asked here.
+    /// on its core beyond what a [`Handover`] carries (field sets, a subscription, an open
+    /// transaction) has to be asked here.
     fn may_leave(&self) -> bool {
         let client = &self.client;
         self.core.moves_connections()
             && !client.through_core_port
             && !self.closing
+            && client.fieldsets.borrow().memory() == 0
             && self.link.output_bytes() <= limits::KEPT_BUFFER_MAX
     }
 
