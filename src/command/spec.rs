@@ -235,6 +235,9 @@ pub enum Patience {
     Until(Millis),
 }
 
+/// Whether what was seen ends a wait: there is something, or the command is refused.
+pub type Serves = fn(&[Parcel]) -> bool;
+
 /// A command that waits until one of its keys has something for it. The keys that elements are
 /// only added to are not waited for.
 ///
@@ -245,8 +248,7 @@ pub enum Patience {
 pub struct Blocking {
     /// Phase one.
     pub look: Collect,
-    /// True if what was seen ends the wait: there is something, or the command is refused.
-    pub serves: fn(&[Parcel]) -> bool,
+    pub serves: Serves,
     /// Phase two; where nothing was seen, it answers as the command does that does not wait.
     pub act: Commit,
     /// How long to wait, given the time now; checks the arguments.
@@ -457,7 +459,7 @@ impl Blocking {
     /// A command that waits for keys of this kind, and that needs nothing further.
     pub const fn new(
         kind: Kind,
-        (look, serves, act): (Collect, fn(&[Parcel]) -> bool, Commit),
+        (look, serves, act): (Collect, Serves, Commit),
         patience: fn(&Args<'_>, Millis) -> Result<Patience, CmdError>,
     ) -> Blocking {
         let pinned = |_: &Db, _: &Args<'_>, _| None;

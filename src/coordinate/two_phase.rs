@@ -98,6 +98,7 @@ async fn collect<'s>(
 }
 
 /// Phase two, on all owners; returns the answer of the first.
+#[expect(clippy::vec_box, reason = "each box goes on to its core as it came")]
 async fn commit(
     held: Held<'_>,
     owners: &[Owner],

@@ -131,6 +131,7 @@ impl Client {
             no_evict: Cell::new(profile.no_evict),
             no_touch: Cell::new(profile.no_touch),
             reply: Cell::new(profile.reply),
+            fieldsets: RefCell::default(),
             last_command: Cell::new(profile.last_command),
             query_bytes: Cell::new(0),
             commands: Cell::new(profile.commands),

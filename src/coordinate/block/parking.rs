@@ -54,6 +54,7 @@ pub struct Parking {
 
 impl Parking {
     /// Number of commands that wait.
+    #[expect(clippy::len_without_is_empty, reason = "it is a number for tests and statistics")]
     pub fn len(&self) -> usize {
         self.parked.len()
     }
