@@ -137,7 +137,6 @@ impl Client {
             commands: Cell::new(profile.commands),
             soft_limit_since: Cell::new(0),
             close_after_reply: Cell::new(false),
-            fieldsets: RefCell::default(),
             waiting: RefCell::default(),
         }
     }
