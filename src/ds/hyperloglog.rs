@@ -212,7 +212,7 @@ impl Sketch {
     }
 
     /// Raises a register; says whether it was lower. A sparse sketch that would become longer than
-    /// `sparse_max` bytes (header not counted) becomes dense.
+    /// `sparse_max` bytes becomes dense.
     pub fn raise(&mut self, index: usize, value: u8, sparse_max: usize) -> Result<bool, Corrupt> {
         if !self.view().is_dense() {
             match sparse::raise(&mut self.0, index, value, sparse_max)? {

@@ -103,7 +103,7 @@ pub(super) fn raise(
     push_run(&mut split, run.value, index - run.first);
     push_run(&mut split, value, 1);
     push_run(&mut split, run.value, run.first + run.len - index - 1);
-    if split.len() > run.size && sketch.len() + split.len() - run.size > sparse_max + HEADER {
+    if split.len() > run.size && sketch.len() + split.len() - run.size > sparse_max {
         return Ok(Raised::TooLong);
     }
     let at = HEADER + run.at;
