@@ -47,7 +47,6 @@ const CHANGED_IN_7_2: &[(&str, &str)] = &[
     ("georadiusbymember", "key specifications"),
     ("msetnx", "tips"),
     ("sinterstore", "key specifications"),
-    // Since 8.10, they say that a key named STREAMS hides others.
     ("xread", "key specifications"),
     ("xreadgroup", "key specifications"),
     ("zrank", "arity"),

@@ -3,13 +3,14 @@
 //! Invariant: nothing here depends on the type of a value except to name it. What reaches over
 //! several keys declares it in its row; the handlers see one shard's share and no other.
 //!
-//! Deliberately absent: SORT, DUMP, RESTORE and MIGRATE, which know the types.
+//! Deliberately absent: DUMP, RESTORE and MIGRATE, which know the types.
 
 mod expire;
 mod flush;
 mod object;
 mod rename;
 mod scan;
+pub mod sort;
 
 #[cfg(test)]
 mod tests;
@@ -24,7 +25,7 @@ use crate::resp::out::Out;
 use crate::store::change::Event;
 use crate::store::db::Db;
 
-pub use object::MEMORY_USAGE;
+pub use object::{MEMORY_USAGE, encoding_of};
 pub use scan::scan_page;
 
 const KEYSPACE: &[&str] = &["keyspace"];
@@ -63,6 +64,18 @@ const fn expiring(name: &'static str) -> Spec {
         .acl(KEYSPACE)
         .keys(&[Keys::At(1, UPDATED)])
 }
+
+const fn sorting(name: &'static str, keys: &'static [Keys]) -> Spec {
+    cmd(name, Arity::AtLeast(2), Group::Generic)
+        .acl(&["set", "sortedset", "list", "dangerous"])
+        .keys(keys)
+}
+
+const SORTED: Keys = Keys::At(1, RETURNED);
+/// Those that the patterns of BY and GET name, which shows only when elements are known.
+const DERIVED: Keys = Keys::Custom(|_, _| {}, RETURNED);
+const STORED: Keys = Keys::Custom(sort::target_position, REPLACED);
+const SORT_COMPLEXITY: &str = "O(N + M*log(M)) with N elements of which M are returned";
 
 /// The rows of this family.
 pub const COMMANDS: &[Command] = &[
@@ -132,6 +145,13 @@ pub const COMMANDS: &[Command] = &[
         .tips(&["request_policy:all_shards", "nondeterministic_output"])
         .doc("Returns a key drawn at random.", "1.0.0", "O(1)")
         .run(Run::Every(Body::Reads(random_key), Fold::Draw)),
+    sorting("SORT", &[SORTED, DERIVED, STORED])
+        .flags(Flags::DENYOOM)
+        .doc("Sorts the elements of a list, a set or a sorted set.", "1.0.0", SORT_COMPLEXITY)
+        .run(Run::Sort { body: Body::Writes(sort::sort), derives: sort::derives }),
+    sorting("SORT_RO", &[SORTED, DERIVED])
+        .doc("Sorts as SORT does, but stores nothing.", "7.0.0", SORT_COMPLEXITY)
+        .run(Run::Sort { body: Body::Reads(sort::sort_read_only), derives: sort::derives }),
     cmd("RENAME", Arity::Exact(3), Group::Generic)
         .acl(KEYSPACE)
         .keys(&[Keys::At(1, TAKEN), Keys::At(2, REPLACED)])

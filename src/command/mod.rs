@@ -3,9 +3,11 @@
 //! Invariant: nothing here sees a client, a socket, a file or a clock; time comes with the
 //! keyspace.
 
+pub mod bitmap;
 pub mod generic;
 pub mod geo;
 pub mod hash;
+pub mod hyperloglog;
 mod item;
 pub mod list;
 mod paging;

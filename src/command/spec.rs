@@ -92,7 +92,8 @@ impl Flags {
     pub const ASKING: Flags = Flags(1 << 15);
     pub const NO_MANDATORY_KEYS: Flags = Flags(1 << 16);
     pub const PROTECTED: Flags = Flags(1 << 17);
-    /// Of host commands; a keyspace command's shape says it.
+    /// Of host commands, and of PFCOUNT, which writes only an estimate it may forget; else a
+    /// keyspace command's shape says it.
     pub const READONLY: Flags = Flags(1 << 18);
 
     /// Both sets together.
@@ -275,6 +276,10 @@ pub enum Run {
     /// Keys that may lie on two or more shards, looked at first and changed together afterwards. A
     /// command whose keys are all read-only (LCS) answers in its second phase and changes nothing.
     TwoPhase { collect: Collect, commit: Commit },
+    /// SORT, which learns from the elements of its first key what further keys to read. The body
+    /// does all of it where one shard holds everything; `derives` says whether there are further
+    /// keys.
+    Sort { body: Body, derives: fn(&Args<'_>) -> bool },
     /// A value goes from the first key to the second, which may lie on two shards. Both are looked
     /// at first; then the owner of the first gives and the owner of the second takes. However large
     /// it is, the value is not copied.
@@ -291,7 +296,7 @@ impl Run {
             Run::Shard(body) | Run::Scatter(body, _) | Run::Every(body, _) => {
                 matches!(body, Body::Writes(_))
             }
-            Run::Cursor(_, body) => matches!(body, Body::Writes(_)),
+            Run::Cursor(_, body) | Run::Sort { body, .. } => matches!(body, Body::Writes(_)),
             Run::TwoPhase { .. } | Run::Handover { .. } | Run::Blocking(_) => true,
         }
     }

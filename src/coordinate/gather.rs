@@ -31,6 +31,7 @@ pub async fn run(shards: &Shards, whole: &Batch, out: &mut Out) -> Result<(), Cm
         Run::Cursor(position, _) => {
             return super::scan::run(shards, whole, position.into(), out).await;
         }
+        Run::Sort { .. } => return super::sort::run(shards, whole, out).await,
         Run::Shard(_) => unreachable!("runs on one core"),
     };
     let mut witness = Witness::default();

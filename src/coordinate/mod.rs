@@ -10,5 +10,6 @@ pub mod hop;
 pub mod route;
 pub mod scan;
 pub mod shards;
+mod sort;
 pub mod transaction;
 pub mod two_phase;

@@ -152,6 +152,7 @@ pub fn route(layout: Layout, me: CoreId, command: &Command, args: &Args<'_>) -> 
         Run::Every(..) if layout.cores() > 1 => return Route::Every,
         Run::Every(..) => return Route::One(me),
         Run::Cursor(..) if layout.cores() > 1 => return Route::Many,
+        Run::Sort { derives, .. } if layout.cores() > 1 && derives(args) => return Route::Many,
         _ => {}
     }
     if command.spec.keys.is_empty() || layout.cores() == 1 {

@@ -166,6 +166,7 @@ impl Shards {
             Request::Join(joint) => self.lead(asker, joint),
             Request::Conclude(joint) => self.conclude(asker, joint),
             Request::Commit(id, phase) => self.commit(asker, id, phase),
+            Request::Collect(phase) => self.collect(asker, phase),
             Request::Block(waiter, batch) => self.block(asker, waiter, batch),
             Request::Accept(waiter) => self.accept(asker, waiter),
             Request::Give(id, phase, taker) => self.give(asker, id, phase, taker),
@@ -282,6 +283,11 @@ impl Shards {
         self.release(id);
     }
 
+    fn collect(&self, asker: Asker, phase: Box<Phase>) {
+        let parcel = execute::collect(&mut self.db.borrow_mut(), &phase.batch);
+        self.answer(asker, Response::Collected(phase, parcel));
+    }
+
     /// Drops a transaction's claim on this shard, if there is one, and lets those run whom that
     /// sets free.
     pub fn release(&self, id: TransactionId) {
@@ -361,8 +367,7 @@ impl Shards {
                 }
             }
             Task::Collect(phase) => {
-                let parcel = execute::collect(&mut self.db.borrow_mut(), &phase.batch);
-                self.answer(asker, Response::Collected(phase, parcel));
+                self.collect(asker, phase);
             }
             Task::Lead(joint) => {
                 self.hops.forward(joint.last.0, asker.ticket, Request::Conclude(joint));

@@ -145,17 +145,17 @@ impl<'s> Asked<'s> {
 }
 
 impl Held<'_> {
-    /// Sends each shard its part of the work, at the end of which it drops the claim, and waits for
-    /// all answers.
+    /// Sends shards their parts of the work, at the end of which they drop their claims, and waits
+    /// for all answers. Claims on other shards are given up then.
     pub async fn finish(mut self, work: Vec<(CoreId, Work)>) -> Vec<Response> {
         let id = self.id;
         let request = |work| match work {
             Work::Run(batch) => Request::Execute(id, batch),
             Work::Commit(phase) => Request::Commit(id, phase),
         };
+        self.cores.retain(|core| work.iter().all(|(worker, _)| worker != core));
         let requests = work.into_iter().map(|(core, work)| (core, request(work))).collect();
         let hops = self.shards.ask_each(requests);
-        self.cores.clear();
         let mut answers = Vec::with_capacity(hops.len());
         for hop in hops {
             answers.push(hop.await);
@@ -164,7 +164,22 @@ impl Held<'_> {
     }
 }
 
-impl Held<'_> {
+impl<'s> Held<'s> {
+    /// The way to the shards.
+    pub fn shards(&self) -> &'s Shards {
+        self.shards
+    }
+
+    /// Has shards look at more of what is claimed there, and keeps the claims.
+    pub async fn ask(&self, phases: Vec<(CoreId, Box<Phase>)>) -> Vec<Response> {
+        let collect = |(core, phase)| (core, Request::Collect(phase));
+        let mut answers = Vec::with_capacity(phases.len());
+        for hop in self.shards.ask_each(phases.into_iter().map(collect).collect()) {
+            answers.push(hop.await);
+        }
+        answers
+    }
+
     /// Makes `giver` hand the first key's value to `taker`; both drop their claims. Returns the
     /// answer of `taker`.
     pub async fn hand_over(mut self, giver: CoreId, phase: Box<Phase>, taker: CoreId) -> Response {

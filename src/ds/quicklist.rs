@@ -95,6 +95,11 @@ impl Quicklist {
         self.limits
     }
 
+    /// Bytes of all nodes' listpacks, as if none were compressed.
+    pub fn uncompressed_len(&self) -> usize {
+        self.directory.uncompressed_len()
+    }
+
     /// Bytes allocated, estimated from so many nodes unless `samples` is 0.
     pub fn memory(&self, samples: usize) -> usize {
         size_of::<Quicklist>() + self.directory.memory(samples)

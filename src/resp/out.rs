@@ -218,16 +218,6 @@ impl Out {
         self.bulk(digits.format(value).as_bytes());
     }
 
-    /// Makes what was written since the encoded length was `start` an array of `count` elements,
-    /// for elements whose number is known last. Nothing of it may be shared.
-    pub fn array_since(&mut self, start: usize, count: usize) {
-        debug_assert!(self.shared.last().is_none_or(|(at, _)| *at <= start));
-        let end = self.bytes.len();
-        self.array(count);
-        let header = self.bytes.len() - end;
-        self.bytes[start..].rotate_right(header);
-    }
-
     /// A double printed as a bulk string.
     pub fn bulk_f64(&mut self, value: f64) {
         // Its length is known when it is there; the header then changes places with it.
@@ -238,6 +228,16 @@ impl Out {
         let header = self.bytes.len() - end;
         self.bytes[start..].rotate_right(header);
         self.raw(b"\r\n");
+    }
+
+    /// Makes what was written since the encoded length was `start` an array of `count` elements,
+    /// for elements whose number is known last. Nothing of it may be shared.
+    pub fn array_since(&mut self, start: usize, count: usize) {
+        debug_assert!(self.shared.last().is_none_or(|(at, _)| *at <= start));
+        let end = self.bytes.len();
+        self.array(count);
+        let header = self.bytes.len() - end;
+        self.bytes[start..].rotate_right(header);
     }
 
     /// The null value: `$-1` or `_`.

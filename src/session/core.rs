@@ -404,7 +404,7 @@ impl Core {
 
     /// True if CLIENT PAUSE holds commands of this row back.
     pub(super) fn is_paused(&self, entry: &Entry) -> bool {
-        self.pause.get().is_some_and(|pause| !pause.writes_only || entry.row.writes())
+        self.pause.get().is_some_and(|pause| !pause.writes_only || entry.row.may_change())
     }
 
     /// Books the time since the last booking for `calls` calls of the row `id`.
@@ -539,6 +539,7 @@ impl Core {
             | Request::Join(_)
             | Request::Conclude(_)
             | Request::Commit(..)
+            | Request::Collect(_)
             | Request::Give(..)
             | Request::Block(..)
             | Request::Accept(_) => self.shards.serve(asker, request),
@@ -588,6 +589,7 @@ impl Core {
             | Request::Join(_)
             | Request::Conclude(_)
             | Request::Commit(..)
+            | Request::Collect(_)
             | Request::Give(..)
             | Request::Block(..)
             | Request::Accept(_)

@@ -92,9 +92,14 @@ impl Row {
     /// True if it can change the keyspace.
     pub fn writes(self) -> bool {
         match self {
-            Row::Data(command) => command.writes(),
+            Row::Data(command) => command.writes() && !command.spec.flags.has(Flags::READONLY),
             Row::Host(command) => command.writes,
         }
+    }
+
+    /// True if replicas may have to be told of it: what CLIENT PAUSE WRITE holds back.
+    pub fn may_change(self) -> bool {
+        self.writes() || self.spec().flags.has(Flags::MAY_REPLICATE)
     }
 }
 
@@ -123,10 +128,12 @@ const EMPTY: u16 = u16::MAX;
 const DATA: &[&[Command]] = &[
     command::string::COMMANDS,
     command::list::COMMANDS,
+    command::bitmap::COMMANDS,
+    command::hyperloglog::COMMANDS,
     command::generic::COMMANDS,
+    command::set::COMMANDS,
     command::sorted_set::COMMANDS,
     command::geo::COMMANDS,
-    command::set::COMMANDS,
     command::hash::COMMANDS,
     command::stream::COMMANDS,
 ];

@@ -9,6 +9,8 @@
 
 use sha1::{Digest as _, Sha1};
 
+use crate::base::num;
+use crate::ds::quicklist::End;
 use crate::store::db::Db;
 use crate::store::entry::{EntryRef, ValueRef};
 use crate::store::object::{Kind, ObjectRef};
@@ -19,7 +21,7 @@ use crate::store::stream::id::Id;
 pub type Digest = [u8; 20];
 
 /// Redis's number for a type.
-const fn type_number(kind: Kind) -> u32 {
+fn type_number(kind: Kind) -> u32 {
     match kind {
         Kind::String => 0,
         Kind::List => 1,
@@ -51,21 +53,56 @@ fn mix_value(digest: &mut Digest, entry: EntryRef<'_>) {
         ValueRef::Int(number) => mix(digest, itoa::Buffer::new().format(number).as_bytes()),
         ValueRef::Raw(bytes) => mix(digest, bytes),
         ValueRef::Big(bytes) => mix(digest, bytes),
-        ValueRef::Object(ObjectRef::Stream(stream)) => mix_stream(digest, stream),
-        ValueRef::Object(_) => {}
+        ValueRef::Object(object) => mix_object(digest, object),
     }
     if entry.expiry().is_some() {
         xor(digest, b"!!expire!!");
     }
 }
 
-/// The entries; groups do not count.
+fn mix_object(digest: &mut Digest, object: ObjectRef<'_>) {
+    let mut digits = itoa::Buffer::new();
+    match object {
+        ObjectRef::List(list) => list.visit(End::Front, 0, usize::MAX, |element| {
+            mix(digest, element.bytes(&mut digits));
+        }),
+        ObjectRef::Set(set) => {
+            set.iter().for_each(|member| xor(digest, member.bytes(&mut digits)));
+        }
+        ObjectRef::SortedSet(set) => {
+            let mut printed = Vec::new();
+            for (member, score) in set.iter() {
+                printed.clear();
+                num::write_f64(&mut printed, score);
+                xor(digest, &pair(member.bytes(&mut digits), &printed));
+            }
+        }
+        ObjectRef::Hash(hash) => {
+            let mut other = itoa::Buffer::new();
+            hash.visit(i64::MIN, |field, value| {
+                xor(digest, &pair(field.bytes(&mut digits), value.bytes(&mut other)));
+            });
+        }
+        ObjectRef::Stream(stream) => mix_stream(digest, stream),
+    }
+}
+
+/// The digest of one of several pairs whose order does not matter.
+fn pair(first: &[u8], second: &[u8]) -> Digest {
+    let mut digest = Digest::default();
+    mix(&mut digest, first);
+    mix(&mut digest, second);
+    digest
+}
+
+/// Only the entries count, not the groups.
 fn mix_stream(digest: &mut Digest, stream: &Stream) {
+    let mut digits = itoa::Buffer::new();
     for entry in stream.range(Id::MIN, Id::MAX) {
         mix(digest, format!("{}.{}", entry.id.ms, entry.id.seq).as_bytes());
         for (field, value) in entry.pairs() {
-            mix(digest, field.bytes(&mut itoa::Buffer::new()));
-            mix(digest, value.bytes(&mut itoa::Buffer::new()));
+            mix(digest, field.bytes(&mut digits));
+            mix(digest, value.bytes(&mut digits));
         }
     }
 }
@@ -120,6 +157,7 @@ pub fn hex(digest: &Digest) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::command;
     use crate::resp::args::Key;
     use crate::store::change::Event;
     use crate::store::db::Expiry;
@@ -144,6 +182,28 @@ mod tests {
         assert_eq!(of(&fixture.db, "n"), "e1cf90774e995ae03de66e8109dc5cb9d9c2dc83");
         set(&mut fixture.db, "a", Value::Raw(b"hello"), Expiry::At(i64::MAX));
         assert_ne!(of(&fixture.db, "a"), "36b23a1456b2dce2c3ed252c456761301dba8060");
+    }
+
+    /// As above.
+    #[test]
+    fn collections_agree_with_redis() {
+        let mut fixture = Fixture::new(&[
+            command::list::COMMANDS,
+            command::set::COMMANDS,
+            command::sorted_set::COMMANDS,
+            command::stream::COMMANDS,
+        ]);
+        for (request, expected) in [
+            ("RPUSH l a 1 b", "d5f44352f6226abea9252dad248ef5de0d964396"),
+            ("SADD s a 1 b", "e8f32bbb1ad9bf537c8867de4f19fec9e001296d"),
+            ("ZADD z 1 a 2.5 7 -3 c", "74335a2c30c89b903a7446239acde6f9e49a29d7"),
+            ("XADD x 1-2 f 1 g v", "6103a4bff1aa5526c9273cad54ef52655ef19f17"),
+        ] {
+            let words: Vec<&str> = request.split(' ').collect();
+            fixture.run(&words);
+            let entry = fixture.db.peek(Key::new(words[1].as_bytes())).expect("it was made");
+            assert_eq!(hex(&value(entry)), expected, "{request}");
+        }
     }
 
     #[test]

@@ -21,12 +21,14 @@ const LOOK_AHEAD: usize = 8;
 pub fn execute(db: &mut Db, command: &Command, args: &Args<'_>, out: &mut Out) -> CmdResult {
     let mark = out.mark();
     let result = match &command.run {
-        Run::Shard(body) | Run::Scatter(body, _) | Run::Every(body, _) | Run::Cursor(_, body) => {
-            match body {
-                Body::Reads(read) => read(db, args, out),
-                Body::Writes(write) => write(db, args, out),
-            }
-        }
+        Run::Shard(body)
+        | Run::Scatter(body, _)
+        | Run::Every(body, _)
+        | Run::Cursor(_, body)
+        | Run::Sort { body, .. } => match body {
+            Body::Reads(read) => read(db, args, out),
+            Body::Writes(write) => write(db, args, out),
+        },
         Run::TwoPhase { collect, commit }
         | Run::Blocking(Blocking { look: collect, act: commit, .. }) => {
             collect(db, args).and_then(|parcel| commit(db, args, &[parcel], out))

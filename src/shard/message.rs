@@ -78,6 +78,8 @@ pub enum Request {
     Conclude(Box<Joint>),
     /// Phase two of a two-phase command under the transaction's claim, then drop the claim.
     Commit(TransactionId, Box<Phase>),
+    /// Do this phase one under a claim that stays held.
+    Collect(Box<Phase>),
     /// Give the first key's value to this core, which answers; then drop the claim.
     Give(TransactionId, Box<Phase>, CoreId),
     /// Run this command, sooner or later: it waits until there is something for it.

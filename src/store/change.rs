@@ -27,15 +27,15 @@ impl Event {
     pub const fn set(name: &'static str) -> Event {
         Event { class: b's', name }
     }
+    pub const fn list(name: &'static str) -> Event {
+        Event { class: b'l', name }
+    }
     pub const fn stream(name: &'static str) -> Event {
         Event { class: b't', name }
     }
     /// Of a change that no keyspace event announces. It has no class, so nobody is subscribed to
     /// it.
     pub const SILENT: Event = Event { class: 0, name: "" };
-    pub const fn list(name: &'static str) -> Event {
-        Event { class: b'l', name }
-    }
     pub const DEL: Event = Event::generic("del");
     pub const EXPIRE: Event = Event::generic("expire");
     pub const PERSIST: Event = Event::generic("persist");

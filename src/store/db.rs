@@ -521,6 +521,23 @@ impl<'k> Write<'_, 'k> {
         }
     }
 
+    /// Keeps a string as one that was changed in place, though its content stays: what a command
+    /// does that would have written and found nothing to change. No change is reported.
+    pub fn make_modified(&mut self) {
+        if let Some(at) = self.at {
+            let database = &mut self.db.databases[self.db.selected];
+            database.table.update(at, |entry| entry.write_at(0, &[]));
+        }
+    }
+
+    /// Sets the value, whatever the key held, to a string that counts as changed in place: OBJECT
+    /// ENCODING calls it `raw` whatever its length.
+    pub fn set_modified(&mut self, value: Value<'_>, expiry: Expiry, event: Event) {
+        let at = self.place(value, expiry);
+        self.db.databases[self.db.selected].table.update(at, Entry::mark_modified);
+        self.changed(event, || Effect::Request);
+    }
+
     /// Sets the value, whatever the key held.
     #[inline]
     pub fn set(&mut self, value: Value<'_>, expiry: Expiry, event: Event) {

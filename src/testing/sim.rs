@@ -38,7 +38,7 @@ use client::Customer;
 use history::History;
 
 /// Turns and client actions after which a run counts as stuck.
-const STEPS_MAX: u64 = 40_000;
+const STEPS_MAX: u64 = 6_000;
 
 /// The calendar when a run begins, in microseconds.
 const EPOCH_MICROS: u64 = 1_700_000_000_000_000;
@@ -118,6 +118,29 @@ struct Weather {
     disconnects: u64,
     /// Connections move after every command that went elsewhere.
     restless: bool,
+    /// Clients contend for few keys, with commands that claim first and work later.
+    is_calm: bool,
+}
+
+impl Weather {
+    fn draw(random: &mut Prng) -> Weather {
+        // Where messages take long and nobody leaves or moves, coordinators that refuse each other
+        // go on doing so.
+        if random.chance(1, 4) {
+            let delay_max = [20, 200, 2000][random.below(3) as usize];
+            let (slow_one_in, queue) = (1000, 64);
+            let (disconnects, restless, is_calm) = (0, false, true);
+            return Weather { delay_max, slow_one_in, queue, disconnects, restless, is_calm };
+        }
+        Weather {
+            delay_max: [1, 20, 200][random.below(3) as usize],
+            slow_one_in: [4, 20, 1000][random.below(3) as usize],
+            queue: [1, 2, 64][random.below(3) as usize],
+            disconnects: [0, 2, 20][random.below(3) as usize],
+            restless: random.chance(1, 2),
+            is_calm: false,
+        }
+    }
 }
 
 /// A run.
@@ -157,13 +180,7 @@ impl Sim {
             let inboxes = (0..cores).map(|_| VecDeque::new()).collect();
             Station { core: Rc::new(core), awake: false, tasks: Vec::new(), inboxes }
         };
-        let weather = Weather {
-            delay_max: [1, 20, 200][random.below(3) as usize],
-            slow_one_in: [4, 20, 1000][random.below(3) as usize],
-            queue: [1, 2, 64][random.below(3) as usize],
-            disconnects: [0, 2, 20][random.below(3) as usize],
-            restless: random.chance(1, 2),
-        };
+        let weather = Weather::draw(&mut random);
         set_restless(weather.restless);
         let mut sim = Sim {
             now: Rc::clone(&now),
@@ -177,7 +194,8 @@ impl Sim {
             random,
         };
         let habits = (2 + sim.random.below(5), sim.draw_kinds());
-        for number in 0..2 + sim.random.below(5) as usize {
+        let contenders = if sim.weather.is_calm { 4 } else { 2 };
+        for number in 0..contenders + sim.random.below(5) as usize {
             sim.connect(number, habits);
         }
         sim

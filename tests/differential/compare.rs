@@ -31,9 +31,10 @@ pub fn equivalent(command: &Command, expected: &Received, actual: &Received, cou
         (b"OBJECT", Reply::Integer(_), Reply::Integer(_)) => {
             matches!(name(1).as_slice(), b"IDLETIME" | b"REFCOUNT")
         }
-        // Lists and sets begin as listpacks since 7.2.
+        // Lists and sets begin as listpacks since 7.2; SORT leaves sorted sets as they are.
         (b"OBJECT", Reply::Bulk(old), Reply::Bulk(new)) => {
-            (old == b"quicklist" || old == b"hashtable") && new == b"listpack"
+            matches!(old.as_slice(), b"quicklist" | b"hashtable" | b"skiplist")
+                && new == b"listpack"
         }
         // Any key will do; that it exists is left to the transcripts.
         (b"RANDOMKEY", Reply::Bulk(_), Reply::Bulk(_)) => true,
@@ -47,13 +48,22 @@ pub fn equivalent(command: &Command, expected: &Received, actual: &Received, cou
         // Since 7.2, an attempt to read adds its consumer even if there is nothing.
         (b"XGROUP", Reply::Integer(0..=1), Reply::Integer(0..=1)) => name(1) == b"CREATECONSUMER",
         (b"XPENDING", Reply::Array(left), Reply::Array(right)) => same_pending(left, right),
+        // Of several keys that are no sketches, cores name another one first.
+        (b"PFCOUNT" | b"PFMERGE", Reply::Error(left), Reply::Error(right)) => {
+            left.starts_with("WRONGTYPE") && right.starts_with("WRONGTYPE")
+        }
+        // Before 7.2 Redis looked for the key before it read the arguments.
+        (b"BITCOUNT" | b"BITPOS", Reply::Integer(-1..=0), Reply::Error(_)) => true,
+        (b"BITCOUNT" | b"BITPOS", Reply::Error(old), Reply::Error(_)) => {
+            old.starts_with("WRONGTYPE")
+        }
         // Sets of keys have no order, and a part of an iteration may be any part.
         (b"KEYS", Reply::Array(_), Reply::Array(_)) => same_set(&expected.0, &actual.0),
         (b"SCAN" | b"SSCAN" | b"HSCAN", Reply::Array(_), Reply::Array(_)) => {
             let whole = complete(&expected.0) && complete(&actual.0);
             !whole || same_set(&expected.0, &actual.0)
         }
-        // Members of sets have no order either.
+        // Members of sets have no order either; Redis packs them since 7.2 only.
         (b"SMEMBERS" | b"SINTER" | b"SUNION" | b"SDIFF", _, _) => same_set(&expected.0, &actual.0),
         // And the fields of large hashes.
         (b"HGETALL" | b"HKEYS" | b"HVALS", _, _) => same_set(&expected.0, &actual.0),

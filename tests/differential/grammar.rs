@@ -9,6 +9,7 @@
 //! `[a|b]` for one of its choices or nothing, `(a b)+` for one to six repetitions, and `{a b}` for
 //! its parts in any order, sometimes one of them twice.
 
+use crate::bitmaps;
 use crate::sorted_sets;
 use crate::streams;
 use crate::support::random::Random;
@@ -94,9 +95,9 @@ pub const OTHER_TYPES: &[Row] = &[
     row("RPUSHX <key> (<value>)+", 1),
     row("LPOP <key> [<count>]", 2),
     row("RPOP <key> [<count>]", 2),
-    row("LMPOP 1 <key> <end> [COUNT <count>]", 1),
-    row("LMPOP 3 <key> <key> <key> <end> [COUNT <count>]", 2),
-    row("LMPOP <count> (<key>)+ <end> [COUNT <count>]", 1),
+    row("LMPOP 1 <key> <side> [COUNT <count>]", 1),
+    row("LMPOP 3 <key> <key> <key> <side> [COUNT <count>]", 2),
+    row("LMPOP <count> (<key>)+ <side> [COUNT <count>]", 1),
     row("LLEN <key>", 1),
     row("LINDEX <key> <integer>", 2),
     row("LINSERT <key> [BEFORE|AFTER] <value> <value>", 1),
@@ -105,7 +106,7 @@ pub const OTHER_TYPES: &[Row] = &[
     row("LTRIM <key> <count> <count>", 1),
     row("LREM <key> <count> <value>", 3),
     row("LPOS <key> <value> {[RANK <count>] [COUNT <count>] [MAXLEN <count>]}", 3),
-    row("LMOVE <key> <key> <end> <end>", 4),
+    row("LMOVE <key> <key> <side> <side>", 4),
     row("RPOPLPUSH <key> <key>", 2),
     row("SADD <key> (<value>)+", 1),
     row("HSET <key> (<value> <value>)+", 1),
@@ -113,18 +114,20 @@ pub const OTHER_TYPES: &[Row] = &[
     row("XADD <key> 1-1 a <value>", 1),
     row("LRANGE <key> 0 -1", 1),
     row("LRANGE <key> <integer> <integer>", 2),
-    row("SORT <key> {[LIMIT 0 3] [ASC|DESC] [ALPHA] [STORE <key>]}", 1),
+    row("SORT <key> {[LIMIT <offset> <integer>] [ASC|DESC] [ALPHA] [GET <name>] [STORE <key>]}", 2),
+    row("SORT <key> {[BY <name>] [GET <name>] [GET #] [LIMIT 1 3] [ASC|DESC] [STORE <key>]}", 2),
+    row("SORT_RO <key> {[BY <name>] [GET <name>] [ASC|DESC] [LIMIT 0 4]}", 1),
 ];
 
 /// The commands on sets. Random members are absent: two servers would not stay alike.
 pub const SETS: &[Row] = &[
-    row("SADD <key> (<member>)+", 14),
-    row("SREM <key> (<member>)+", 6),
-    row("SISMEMBER <key> <member>", 2),
-    row("SMISMEMBER <key> (<member>)+", 2),
+    row("SADD <key> (<element>)+", 14),
+    row("SREM <key> (<element>)+", 6),
+    row("SISMEMBER <key> <element>", 2),
+    row("SMISMEMBER <key> (<element>)+", 2),
     row("SCARD <key>", 2),
     row("SMEMBERS <key>", 3),
-    row("SMOVE <key> <key> <member>", 5),
+    row("SMOVE <key> <key> <element>", 5),
     row("SINTER (<key>)+", 4),
     row("SUNION (<key>)+", 4),
     row("SDIFF (<key>)+", 4),
@@ -136,6 +139,9 @@ pub const SETS: &[Row] = &[
     row("SINTERCARD <integer> (<key>)+", 1),
     row("SSCAN <key> <cursor> {[MATCH <pattern>] [COUNT 100000] [TYPE set]}", 3),
 ];
+
+/// Patterns that lead from elements to keys.
+const NAMES: &[&str] = &["key:*", "*", "{tag}*", "*->1", "key:*->a", "->*", "#*"];
 
 const KEYS: &[&str] = &[
     "a",
@@ -366,10 +372,31 @@ impl<'a> Grammar<'a> {
             return self.expand(template, command);
         }
         let text = match kind {
+            "zkey" | "gkey" if bad => self.random.pick(KEYS).to_owned(),
+            "zkey" => self.random.pick(sorted_sets::KEYS).to_owned(),
+            "lkey" => self.random.pick(sorted_sets::LEX_KEYS).to_owned(),
+            "gkey" => self.random.pick(sorted_sets::GEO_KEYS).to_owned(),
+            "score" if bad => self.random.pick(sorted_sets::BAD_SCORES).to_owned(),
+            "score" => self.random.pick(sorted_sets::SCORES).to_owned(),
+            "bound" if bad => self.random.pick(sorted_sets::BAD_BOUNDS).to_owned(),
+            "bound" => self.random.pick(sorted_sets::BOUNDS).to_owned(),
+            "lex" if bad => self.random.pick(sorted_sets::BAD_LEX).to_owned(),
+            "lex" => self.random.pick(sorted_sets::LEX).to_owned(),
+            "rank" if bad => self.random.pick(sorted_sets::BAD_RANKS).to_owned(),
+            "rank" => self.random.pick(sorted_sets::RANKS).to_owned(),
+            "member" if self.random.percent(3) => return command.push(self.value()),
+            "member" => self.random.pick(sorted_sets::MEMBERS).to_owned(),
+            "how" => self.random.pick(&["SUM", "min", "MAX", "max", "AVERAGE"]).to_owned(),
+            "place" | "length" => {
+                let is_place = kind == "place";
+                let choices = if is_place { sorted_sets::PLACES } else { sorted_sets::LENGTHS };
+                let words = self.random.pick(choices).split(' ');
+                return command.extend(words.map(|word| word.as_bytes().to_vec()));
+            }
             "id" | "group-id" if bad => self.random.pick(streams::BAD_IDS).to_owned(),
             "group-id" if self.random.percent(60) => self.random.pick(&["$", "0"]).to_owned(),
             "id" | "group-id" => self.random.pick(streams::IDS).to_owned(),
-            "bound" => self.random.pick(streams::ENDS).to_owned(),
+            "id-bound" => self.random.pick(streams::ENDS).to_owned(),
             "group" => self.random.pick(&["g", "g", "h", ""]).to_owned(),
             "consumer" => self.random.pick(&["alice", "bob", "carol", ""]).to_owned(),
             "field" => self.random.pick(&["a", "b", "7"]).to_owned(),
@@ -377,9 +404,15 @@ impl<'a> Grammar<'a> {
             "idle" if bad => self.random.pick(&["-1", "x", ""]).to_owned(),
             "idle" => self.random.pick(&["0", "0", "1000000000000000"]).to_owned(),
             "soon" => self.random.pick(&["1", "1", "1", "-1", "x"]).to_owned(),
+            "bit" => self.random.pick(bitmaps::BITS).to_owned(),
+            "bit-offset" => self.random.pick(bitmaps::BIT_OFFSETS).to_owned(),
+            "bit-field" => self.random.pick(bitmaps::FIELDS).to_owned(),
+            "bit-place" => self.random.pick(bitmaps::FIELD_OFFSETS).to_owned(),
+            "overflow" => self.random.pick(bitmaps::OVERFLOWS).to_owned(),
             "key" => self.random.pick(KEYS).to_owned(),
+            "name" => self.random.pick(NAMES).to_owned(),
             "value" => return command.push(self.value()),
-            "member" => return command.push(self.member()),
+            "element" => return command.push(self.member()),
             "integer" | "count" | "offset" | "seconds" | "millis" | "unix-seconds"
             | "unix-millis"
                 if bad =>
@@ -388,8 +421,8 @@ impl<'a> Grammar<'a> {
             }
             "integer" => self.random.pick(INTEGERS).to_owned(),
             "count" => self.random.pick(COUNTS).to_owned(),
-            "end" if bad => self.random.pick(&["", "UP", "LEFTS"]).to_owned(),
-            "end" => self.random.pick(&["LEFT", "RIGHT", "left", "Right"]).to_owned(),
+            "side" if bad => self.random.pick(&["", "UP", "LEFTS"]).to_owned(),
+            "side" => self.random.pick(&["LEFT", "RIGHT", "left", "Right"]).to_owned(),
             "float" if bad => self.random.pick(BAD_FLOATS).to_owned(),
             "float" => self.random.pick(FLOATS).to_owned(),
             "offset" => self.offset(),

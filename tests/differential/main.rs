@@ -8,6 +8,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "tests read the clock")]
 
+mod bitmaps;
 mod compare;
 mod grammar;
 mod hashes;
@@ -129,8 +130,8 @@ fn final_state(server: &Server) -> Vec<(Command, Received)> {
             match ask(vec![b"TYPE", key]).text().as_str() {
                 "string" => ask(vec![b"GET", key]),
                 "hash" => ask(vec![b"HGETALL", key]),
-                "zset" => ask(vec![b"ZRANGE", key, b"0", b"-1", b"WITHSCORES"]),
                 "set" => ask(vec![b"SMEMBERS", key]),
+                "zset" => ask(vec![b"ZRANGE", key, b"0", b"-1", b"WITHSCORES"]),
                 "list" => ask(vec![b"LRANGE", key, b"0", b"-1"]),
                 "stream" => ask(vec![b"XRANGE", key, b"-", b"+"]),
                 _ => Reply::Nil,
@@ -253,10 +254,9 @@ fn rows_for(subject: &Server) -> Vec<&'static Row> {
             .first()
             .is_some_and(|row| *row != Reply::Nil)
     };
-    let mut rows: Vec<&Row> = ROWS.iter().collect();
-    let of_types = [OTHER_TYPES, SETS, hashes::ROWS, sorted_sets::ROWS, streams::ROWS];
-    let of_types = of_types.into_iter().flatten();
-    let others: Vec<&Row> = of_types.filter(supported).collect();
+    let mut rows: Vec<&Row> = ROWS.iter().chain(bitmaps::ROWS).collect();
+    let types = [OTHER_TYPES, SETS, hashes::ROWS, sorted_sets::ROWS, streams::ROWS];
+    let others: Vec<&Row> = types.into_iter().flatten().filter(supported).collect();
     println!("{} rows on other types are supported", others.len());
     rows.extend(others);
     if let Ok(prefix) = std::env::var("ONLY") {

@@ -12,8 +12,8 @@ pub const ROWS: &[Row] = &[
     row("XADD <key> {[NOMKSTREAM] [<trim>]} <id> <field> <value>", 10),
     row("XTRIM <key> <trim>", 4),
     row("XLEN <key>", 2),
-    row("XRANGE <key> <bound> <bound> {[COUNT <integer>]}", 6),
-    row("XREVRANGE <key> <bound> <bound> {[COUNT <integer>]}", 6),
+    row("XRANGE <key> <id-bound> <id-bound> {[COUNT <integer>]}", 6),
+    row("XREVRANGE <key> <id-bound> <id-bound> {[COUNT <integer>]}", 6),
     row("XDEL <key> (<id>)+", 4),
     row("XSETID <key> 30-1 {[ENTRIESADDED <integer>] [MAXDELETEDID <id>]}", 2),
     row("XREAD {[COUNT <integer>] [BLOCK <soon>]} STREAMS <key> <id>", 4),
@@ -28,7 +28,7 @@ pub const ROWS: &[Row] = &[
     row("XREADGROUP GROUP <group> <consumer> STREAMS <key> <key> > >", 4),
     row("XACK <key> <group> (<id>)+", 4),
     row("XPENDING <key> <group>", 4),
-    row("XPENDING <key> <group> [IDLE <idle>] <bound> <bound> <integer> [<consumer>]", 4),
+    row("XPENDING <key> <group> [IDLE <idle>] <id-bound> <id-bound> <integer> [<consumer>]", 4),
     row(
         "XCLAIM <key> <group> <consumer> <idle> (<id>)+ {[FORCE] [JUSTID] [RETRYCOUNT <integer>]}",
         6,
@@ -38,7 +38,7 @@ pub const ROWS: &[Row] = &[
          {[IDLE <idle>] [TIME <integer>] [LASTID <id>]}",
         2,
     ),
-    row("XAUTOCLAIM <key> <group> <consumer> <idle> <bound> {[COUNT <integer>] [JUSTID]}", 6),
+    row("XAUTOCLAIM <key> <group> <consumer> <idle> <id-bound> {[COUNT <integer>] [JUSTID]}", 6),
 ];
 
 /// Ids as they are given to entries.

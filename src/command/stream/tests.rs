@@ -2,7 +2,7 @@
 
 use super::COMMANDS;
 use crate::base::hash::{SLOTS, slot};
-use crate::command::spec::Blocking;
+use crate::command::spec::{Blocking, Run};
 use crate::resp::out::{Out, Protocol};
 use crate::store::change::Effect;
 use crate::store::db::{Db, Tuning};
@@ -226,7 +226,11 @@ fn on_shards(shards: &mut [Db], words: &[&str]) -> String {
     let words: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
     let name = String::from_utf8_lossy(words[0]);
     let row = COMMANDS.iter().find(|row| row.spec.name == name).expect("a row");
-    let Blocking { look: collect, act: commit, .. } = *row.blocking().expect("they may wait");
+    let (collect, commit) = match row.run {
+        Run::TwoPhase { collect, commit } => (collect, commit),
+        Run::Blocking(Blocking { look, act, .. }) => (look, act),
+        _ => panic!("not of two phases"),
+    };
     with_args(&words, |args| {
         let parcels: Vec<_> =
             shards.iter().map(|db| collect(db, args).expect("no error")).collect();

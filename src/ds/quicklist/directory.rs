@@ -213,6 +213,11 @@ impl Directory {
         }
     }
 
+    /// Bytes of all nodes' listpacks, as if none were compressed.
+    pub fn uncompressed_len(&self) -> usize {
+        self.chunks.iter().flat_map(|chunk| &chunk.nodes).map(Node::bytes_len).sum()
+    }
+
     /// Bytes allocated for chunks and nodes; of at most so many nodes if `samples` is not 0, from
     /// which the whole is estimated.
     pub fn memory(&self, samples: usize) -> usize {

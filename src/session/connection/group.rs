@@ -298,6 +298,7 @@ impl Session {
             } else {
                 let (key, fresh) = ((command.single_key, parsed.hash), |c| core.take_batch(c));
                 wave.push(parsed.owner, (command, id), &args, key, false, fresh);
+                self.traffic.sent(parsed.owner);
             }
             taken += 1;
         }

@@ -35,8 +35,8 @@ impl Session {
     }
 
     /// True unless something ties the connection to this core. Whatever keeps state for a client
-    /// on its core beyond what a [`Handover`] carries (field sets, a subscription, an open
-    /// transaction) has to be asked here.
+    /// on its core beyond what a [`Handover`] carries (its fieldsets, a subscription, an open
+    /// transaction, a blocked command) has to be asked here.
     fn may_leave(&self) -> bool {
         let client = &self.client;
         self.core.moves_connections()

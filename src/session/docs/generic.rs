@@ -1,7 +1,8 @@
 //! Arguments and history of the commands on keys of any type.
 
 use super::{
-    Argument, Docs, change, docs, integer, key, one_of, pattern, string, token, unix_time,
+    Argument, Docs, Kind, argument, block, change, docs, integer, key, one_of, pattern, string,
+    token, unix_time,
 };
 
 /// When the expiry is set: without one, with one, or if it moves this way.
@@ -9,6 +10,28 @@ const EXPIRE_CONDITION: Argument =
     one_of("condition", &[token("NX"), token("XX"), token("GT"), token("LT")])
         .since("7.0.0")
         .optional();
+
+const DERIVED: &str = "The elements of the key that is sorted name them.";
+const STORED: &str = "The keyword may stand at any place.";
+
+const SORT_AND_STORE: &[Argument] = &[
+    key("key"),
+    WEIGHTS,
+    LIMIT,
+    VALUES,
+    ORDER,
+    SORTING,
+    key("destination").found_by(2).token("STORE").optional(),
+];
+const SORT_ONLY: &[Argument] = &[key("key"), WEIGHTS, LIMIT, VALUES, ORDER, SORTING];
+
+const WEIGHTS: Argument = pattern("by-pattern").found_by(1).token("BY").optional();
+const LIMIT: Argument =
+    block("limit", &[integer("offset"), integer("count")]).token("LIMIT").optional();
+const VALUES: Argument =
+    pattern("get-pattern").found_by(1).token("GET").optional().multiple().multiple_token();
+const ORDER: Argument = one_of("order", &[token("ASC"), token("DESC")]).optional();
+const SORTING: Argument = argument("sorting", Kind::PureToken).token("ALPHA").optional();
 
 /// One entry per row of the family.
 pub const DOCS: &[Docs] = &[
@@ -62,6 +85,8 @@ pub const DOCS: &[Docs] = &[
             string("type").token("TYPE").since("6.0.0").optional(),
         ])
         .history(&[change("6.0.0", "The filter `TYPE` came.")]),
+    docs("SORT").arguments(SORT_AND_STORE).key_notes(&["", DERIVED, STORED]),
+    docs("SORT_RO").arguments(SORT_ONLY).key_notes(&["", DERIVED]),
     docs("TOUCH").arguments(&[key("key").multiple()]),
     docs("TTL").arguments(&[key("key")]).history(&[change(
         "2.8.0",

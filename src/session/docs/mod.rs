@@ -8,11 +8,13 @@
 //! allows has the arity and the key positions that the row declares.
 //! Deliberately absent: summary, group, first version and complexity, which stand in the row.
 
+mod bitmap;
 mod cluster;
 mod connection;
 mod generic;
 mod geo;
 mod hash;
+mod hyperloglog;
 mod list;
 mod server;
 mod set;
@@ -28,16 +30,18 @@ mod tests;
 /// The families that have entries.
 pub const FAMILIES: &[&[Docs]] = &[
     string::DOCS,
-    list::DOCS,
-    generic::DOCS,
-    sorted_set::DOCS,
-    geo::DOCS,
     set::DOCS,
+    bitmap::DOCS,
+    hyperloglog::DOCS,
+    generic::DOCS,
     hash::DOCS,
-    stream::DOCS,
     connection::DOCS,
     server::DOCS,
     cluster::DOCS,
+    list::DOCS,
+    sorted_set::DOCS,
+    geo::DOCS,
+    stream::DOCS,
 ];
 
 /// The entry of a command; `name` is the full name in any case, such as `get` or `config|get`.
@@ -268,6 +272,12 @@ impl Argument {
 
     const fn multiple(mut self) -> Argument {
         self.is_multiple = true;
+        self
+    }
+
+    /// Says that each repetition brings the token again.
+    const fn multiple_token(mut self) -> Argument {
+        self.is_multiple_token = true;
         self
     }
 

@@ -122,8 +122,9 @@ fn trees_are_well_formed() {
                 argument.kind != Kind::OneOf || argument.arguments.len() > 1,
                 "{place}: choice"
             );
-            let is_key = argument.kind == Kind::Key;
-            assert_eq!(is_key, argument.key_spec_index.is_some(), "{place}: found by");
+            let names_key = argument.key_spec_index.is_some();
+            assert!(argument.kind != Kind::Key || names_key, "{place}: found by");
+            assert!(!names_key || matches!(argument.kind, Kind::Key | Kind::Pattern), "{place}");
             if argument.kind == Kind::PureToken {
                 assert!(argument.token.is_some(), "{place}: token");
             }

@@ -195,7 +195,10 @@ fn find_keys(spec: &Spec, called: &Args<'_>) -> Option<Vec<KeyPosition>> {
     for keys in spec.keys.iter().filter(|keys| !keys.access().has(Access::NOT_KEY)) {
         let (access, before) = (keys.access(), found.len());
         route::positions(keys, called, &mut |index| found.push(KeyPosition { index, access }));
-        let is_absent = found.len() == before && !matches!(keys, Keys::After { .. });
+        // A keyword's keys may be missing, and so may those that code finds beside others (STORE).
+        let may_be_absent =
+            matches!(keys, Keys::After { .. }) || (before > 0 && matches!(keys, Keys::Custom(..)));
+        let is_absent = found.len() == before && !may_be_absent;
         if is_absent || found.iter().any(|key| key.index >= called.len()) {
             return spec.flags.has(Flags::NO_MANDATORY_KEYS).then(Vec::new);
         }

@@ -8,8 +8,11 @@
 //! cannot undo. Absent: crashes, memory leaks, reloads, and whatever shows structures we do not
 //! have.
 
+mod object;
+
 use std::time::Duration;
 
+use self::object::OBJECT;
 use super::super::connection::Session;
 use super::super::table::{HostCommand, HostRun, LaterFuture, host};
 use super::{ask_all, bad_subcommand, batch_of, help, run_on};
@@ -23,10 +26,7 @@ use crate::shard::digest;
 use crate::shard::message::{Batch, Request, Response};
 use crate::store::change::Event;
 use crate::store::db::{Db, Expiry};
-use crate::store::entry::{EntryRef, Value, ValueRef};
-use crate::store::evict;
-use crate::store::list::List;
-use crate::store::object::ObjectRef;
+use crate::store::entry::Value;
 
 pub const COMMANDS: &[HostCommand] = &[host(
     cmd("DEBUG", Arity::AtLeast(2), Group::Server)
@@ -155,72 +155,6 @@ fn digest_values(db: &Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
         out.simple(&digest::hex(&digest));
     }
     Ok(())
-}
-
-/// Describes the key at argument 2.
-static OBJECT: Command =
-    cmd("OBJECT", Arity::Exact(3), Group::Server).run(Run::Shard(Body::Reads(object)));
-
-fn object(db: &Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
-    let entry = db.peek(args.key(2)).ok_or(CmdError::NoSuchKey)?;
-    let nodes = match entry.value() {
-        ValueRef::Object(ObjectRef::List(List::Quick(items))) => format!(
-            " ql_nodes:{} ql_avg_node:{:.2}",
-            items.nodes(),
-            items.len() as f64 / items.nodes() as f64,
-        ),
-        _ => String::new(),
-    };
-    out.simple(&format!(
-        "Value at:{:p} refcount:1 encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{}{nodes}",
-        entry.key().as_ptr(),
-        encoding(entry),
-        serialized_length(entry.value()),
-        entry.access() & 0xff_ffff,
-        evict::idle_seconds(entry, db.now()),
-    ));
-    Ok(())
-}
-
-/// Longest string that Redis keeps together with its object.
-const EMBEDDED_MAX: usize = 44;
-
-fn encoding(entry: EntryRef<'_>) -> &'static str {
-    match entry.value() {
-        ValueRef::Int(_) => "int",
-        ValueRef::Raw(bytes) if bytes.len() <= EMBEDDED_MAX && !entry.is_modified() => "embstr",
-        ValueRef::Raw(_) | ValueRef::Big(_) => "raw",
-        ValueRef::Object(object) => object.encoding(),
-    }
-}
-
-/// Bytes of the value in an RDB file that is not compressed.
-fn serialized_length(value: ValueRef<'_>) -> usize {
-    let text = |bytes: &[u8]| {
-        // RDB keeps what looks like a 32-bit integer as one.
-        let number = (bytes.len() <= 11).then(|| num::parse_i64(bytes)).flatten();
-        number.and_then(integer_length).unwrap_or(match bytes.len() {
-            len @ ..0x40 => 1 + len,
-            len @ 0x40..0x4000 => 2 + len,
-            len => 5 + len,
-        })
-    };
-    match value {
-        ValueRef::Int(number) => {
-            integer_length(number).unwrap_or(1 + itoa::Buffer::new().format(number).len())
-        }
-        ValueRef::Raw(bytes) => text(bytes),
-        ValueRef::Big(bytes) => text(bytes),
-        ValueRef::Object(object) => object.memory(0),
-    }
-}
-
-fn integer_length(number: i64) -> Option<usize> {
-    i8::try_from(number)
-        .map(|_| 2)
-        .or_else(|_| i16::try_from(number).map(|_| 3))
-        .or_else(|_| i32::try_from(number).map(|_| 5))
-        .ok()
 }
 
 /// What DEBUG POPULATE is to make.
@@ -372,6 +306,7 @@ fn protocol(kind: &[u8], out: &mut Out) -> CmdResult {
 mod tests {
     use super::*;
     use crate::resp::out::Protocol;
+    use crate::store::entry::ValueRef;
     use crate::testing::Fixture;
 
     static ROWS: &[&[Command]] = &[&[
@@ -402,14 +337,6 @@ mod tests {
             let refused = fixture.run(&["POPULATE", "x", wrong]);
             assert_eq!(refused, "-ERR value is out of range, must be positive\r\n");
         }
-    }
-
-    #[test]
-    fn values_have_the_length_of_an_rdb_file() {
-        let of = |text: &str| serialized_length(ValueRef::Raw(text.as_bytes()));
-        assert_eq!([of(""), of("abc"), of("100"), of("-30000"), of("70000")], [1, 4, 2, 3, 5]);
-        assert_eq!([of("99999999999"), of(&"x".repeat(63)), of(&"x".repeat(64))], [12, 64, 66]);
-        assert_eq!(serialized_length(ValueRef::Int(12_345_678_901_234)), 15);
     }
 
     #[test]
