@@ -10,6 +10,7 @@
 use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use crate::base::probe::{Mutation, mutated};
@@ -39,6 +40,9 @@ pub struct Hops {
     places: RefCell<Vec<Place>>,
     free: Cell<Option<u32>>,
     staged: Cell<bool>,
+    /// Set when work on this core has woken a session of this core, which may be behind the loop
+    /// in the executor's queue: the loop must not sleep before it ran.
+    pub woken: Rc<Cell<bool>>,
     /// Requests sent to other cores since the start.
     pub out: Cell<u64>,
 }
@@ -52,6 +56,7 @@ impl Hops {
             places: RefCell::default(),
             free: Cell::new(None),
             staged: Cell::new(false),
+            woken: Rc::default(),
             out: Cell::new(0),
         }
     }
@@ -105,6 +110,7 @@ impl Hops {
     pub fn answer(&self, to: CoreId, ticket: Ticket, response: Response) {
         if to == self.me {
             self.arrived(ticket, response);
+            self.woken.set(true);
         } else {
             self.stage(to, Message::Response(ticket, response));
         }

@@ -175,7 +175,7 @@ pub struct Core {
     pub timers: Timers,
     /// Outgoing connections.
     pub dialer: Dialer,
-    /// Set by a session that stopped only to let others run.
+    /// Set by a session that stopped only to let others run, and when one has woken another.
     pub yielded: Rc<Cell<bool>>,
     tuned: Cell<Tuned>,
 }
@@ -283,6 +283,7 @@ impl Core {
         let clock: Rc<dyn Clock> = clock.into();
         let cores = identity.cores;
         let hops = Hops::new(me, cores);
+        let yielded = Rc::clone(&hops.woken);
         let core = Core {
             shards: Shards::new(db, hops, layout, Rc::clone(&clock)),
             table,
@@ -290,7 +291,7 @@ impl Core {
             tuned: Cell::new(tuned(&config)),
             timers: Timers::default(),
             dialer: Dialer::default(),
-            yielded: Rc::default(),
+            yielded,
             config: RefCell::new(config),
             config_version: Cell::new(0),
             on_change: OnceCell::new(),

@@ -103,3 +103,22 @@ fn a_client_is_unblocked_from_outside_and_goes_on() {
         }
     }
 }
+
+#[test]
+fn an_element_is_handed_over_at_once_whichever_cores_are_concerned() {
+    let server = start("");
+    for keys in ["a", "b", "a b", "b a"] {
+        for _ in 0..6 {
+            let (mut pusher, mut waiter) = (server.connect(), server.connect());
+            let began = Instant::now();
+            for number in 0..20 {
+                waiter.send(&format!("BLPOP {keys} 0").split(' ').collect::<Vec<_>>());
+                let key = keys.split(' ').nth(number % 2).unwrap_or(&keys[..1]);
+                pusher.run(&format!("RPUSH {key} {number}"));
+                assert_eq!(texts(waiter.receive()), [key, &number.to_string()]);
+            }
+            // A core that slept would wake up after 100 ms at the latest.
+            assert!(began.elapsed() < Duration::from_millis(700), "{:?}", began.elapsed());
+        }
+    }
+}

@@ -162,6 +162,7 @@ impl Shards {
         }
         if waiter.core == self.me() {
             self.offered(waiter.number, self.me(), id);
+            self.hops.woken.set(true);
         } else {
             self.hops.offer(waiter.core, waiter.number, id);
         }

@@ -22,6 +22,7 @@ impl Core {
         {
             waiting.unblock = Some((how, asker));
             client.link.nudge();
+            self.yielded.set(true);
         } else {
             let answer = Response::Unblocked(false);
             self.shards.hops.answer(asker.core, asker.ticket, answer);
