@@ -151,8 +151,8 @@ fn clients(facts: &Facts<'_>, text: &mut String) {
         "watching_clients": 0,
         "clients_in_timeout_table": 0,
         "total_watched_keys": 0,
-        "total_blocking_keys": 0,
-        "total_blocking_keys_on_nokey": 0,
+        "total_blocking_keys": facts.total.awaited_keys,
+        "total_blocking_keys_on_nokey": facts.total.awaited_absences,
     );
 }
 

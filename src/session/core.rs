@@ -712,6 +712,8 @@ impl Core {
         stats.expired_fields = db.counters.expired_fields.get();
         stats.evicted = db.counters.evicted.get();
         stats.changes = db.changes.count();
+        let (keys, absences) = db.waiters.keys();
+        (stats.awaited_keys, stats.awaited_absences) = (keys as u64, absences as u64);
         stats.lazy_freed = db.counters.lazy_freed.get();
         stats.lazy_free_pending = db.lazy_free_pending() as u64;
         let selected = db.selected();

@@ -59,6 +59,9 @@ pub struct CoreStats {
     pub changes: u64,
     /// Clients whose command is held back, at this moment.
     pub blocked: u64,
+    /// Keys of this shard that commands wait for, and those whose absence some wait for.
+    pub awaited_keys: u64,
+    pub awaited_absences: u64,
     pub panics: u64,
     pub protocol_errors: u64,
     pub query_buffer_closed: u64,
@@ -117,7 +120,7 @@ impl CoreStats {
         }
     }
 
-    fn counters(&self) -> [u64; 32] {
+    fn counters(&self) -> [u64; 34] {
         [
             self.requests,
             self.connections_received,
@@ -141,6 +144,8 @@ impl CoreStats {
             self.misses,
             self.changes,
             self.blocked,
+            self.awaited_keys,
+            self.awaited_absences,
             self.panics,
             self.protocol_errors,
             self.query_buffer_closed,
@@ -154,7 +159,7 @@ impl CoreStats {
         ]
     }
 
-    fn counters_mut(&mut self) -> [&mut u64; 32] {
+    fn counters_mut(&mut self) -> [&mut u64; 34] {
         [
             &mut self.requests,
             &mut self.connections_received,
@@ -178,6 +183,8 @@ impl CoreStats {
             &mut self.misses,
             &mut self.changes,
             &mut self.blocked,
+            &mut self.awaited_keys,
+            &mut self.awaited_absences,
             &mut self.panics,
             &mut self.protocol_errors,
             &mut self.query_buffer_closed,

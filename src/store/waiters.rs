@@ -62,9 +62,10 @@ impl Waiters {
         !self.ready.is_empty()
     }
 
-    /// Number of keys that somebody waits for.
-    pub fn keys(&self) -> usize {
-        self.lines.values().map(Vec::len).sum()
+    /// Number of keys that somebody waits for, and of those whose absence somebody minds.
+    pub fn keys(&self) -> (usize, usize) {
+        let lines = self.lines.values().flatten();
+        lines.fold((0, 0), |(all, minded), line| (all + 1, minded + usize::from(line.minding > 0)))
     }
 
     /// Puts `number` at the end of the line for a key. `minds_absence`: it wants its turn also when
