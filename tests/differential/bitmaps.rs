@@ -19,13 +19,20 @@ pub const ROWS: &[Row] = &[
     row("BITFIELD <key> OVERFLOW <overflow> INCRBY <bit-field> <bit-place> <integer>", 4),
     row("BITFIELD <key> SET <bit-field> <bit-place> <integer> GET <bit-field> <bit-place>", 4),
     row("BITFIELD_RO <key> (GET <bit-field> <bit-place>)+", 2),
-    row("PFADD <key> (<value>)+", 6),
-    row("PFCOUNT (<key>)+", 4),
-    row("PFMERGE <key> (<key>)+", 4),
-    row("PFDEBUG ENCODING <key>", 1),
-    row("PFDEBUG DECODE <key>", 1),
-    row("PFDEBUG TODENSE <key>", 1),
+    row("PFADD <sketch> (<value>)+", 6),
+    row("PFCOUNT (<key>)+", 2),
+    row("PFCOUNT (<sketch>)+", 3),
+    row("PFMERGE <sketch> (<sketch>)+", 4),
+    row("PFMERGE <sketch> (<key>)+", 1),
+    row("PFDEBUG ENCODING <sketch>", 1),
+    row("PFDEBUG DECODE <sketch>", 1),
+    row("PFDEBUG TODENSE <sketch>", 1),
+    row("GETDEL <sketch>", 1),
 ];
+
+/// The keys of sketches are nobody else's: Redis may work on with a sketch whose bytes SETRANGE
+/// has damaged, up to the register where the damage shows.
+pub const SKETCHES: &[&str] = &["sketch:1", "sketch:2", "{tag}sketch"];
 
 pub const BITS: &[&str] = &["0", "1", "1", "0", "1", "0", "1", "2", "-1", "x"];
 pub const BIT_OFFSETS: &[&str] =

@@ -404,6 +404,7 @@ impl<'a> Grammar<'a> {
             "idle" if bad => self.random.pick(&["-1", "x", ""]).to_owned(),
             "idle" => self.random.pick(&["0", "0", "1000000000000000"]).to_owned(),
             "soon" => self.random.pick(&["1", "1", "1", "-1", "x"]).to_owned(),
+            "sketch" => self.random.pick(bitmaps::SKETCHES).to_owned(),
             "bit" => self.random.pick(bitmaps::BITS).to_owned(),
             "bit-offset" => self.random.pick(bitmaps::BIT_OFFSETS).to_owned(),
             "bit-field" => self.random.pick(bitmaps::FIELDS).to_owned(),

@@ -2,8 +2,8 @@
 //!
 //! Invariant: every reply is equal byte for byte, in RESP2 and in RESP3, with 1, 2 and 7 shards,
 //! but for the exceptions named in `compare.rs`; at the end the whole keyspaces are equal too. A
-//! failure prints its seed and the shortest stream that still fails. `SEED=n` repeats one stream,
-//! `SECONDS=n` sets how long new ones are tried (20), `ONLY=X`
+//! failure prints its seed and the shortest stream that still fails. The seeds are the same in
+//! every run; `SECONDS=n` looks for new ones for so long, `SEED=n` repeats one stream, `ONLY=X`
 //! leaves the commands whose names begin so.
 
 #![expect(clippy::disallowed_methods, reason = "tests read the clock")]
@@ -29,6 +29,8 @@ use support::reply::Reply;
 use support::server::{Options, Program, Server};
 use support::words;
 
+/// How many seeds a run tries that is not told otherwise.
+const STREAMS: u64 = 250;
 const STREAM_LENGTH: usize = 300;
 const DATABASES: usize = 4;
 /// How much of an argument a failure shows; the seed repeats it whole.
@@ -270,6 +272,11 @@ fn number(variable: &str) -> Option<u64> {
     Some(text.parse().unwrap_or_else(|_| panic!("{variable} must be a number, not {text:?}")))
 }
 
+fn seed_of_the_clock() -> u64 {
+    let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since_epoch.map_or(0, |elapsed| elapsed.as_nanos() as u64) % 1_000_000_000
+}
+
 #[test]
 fn every_reply_equals_that_of_redis() {
     let Some(program) = Program::reference() else { return };
@@ -279,13 +286,16 @@ fn every_reply_equals_that_of_redis() {
     let subjects: Vec<(usize, Server)> =
         SHARDS.iter().map(|&shards| (shards, start(shards))).collect();
     let rows = rows_for(&subjects[0].1);
-    let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    let clock = since_epoch.map_or(0, |elapsed| elapsed.as_nanos() as u64);
-    let first = number("SEED").unwrap_or(clock % 1_000_000_000);
-    let duration = Duration::from_secs(number("SECONDS").unwrap_or(20));
+    let duration = number("SECONDS").map(Duration::from_secs);
+    let first = number("SEED").unwrap_or_else(|| duration.map_or(1, |_| seed_of_the_clock()));
     let begun = Instant::now();
+    let goes_on = |streams| match (number("SEED"), duration) {
+        (Some(_), _) => streams == 0,
+        (None, Some(duration)) => streams == 0 || begun.elapsed() < duration,
+        (None, None) => streams < STREAMS,
+    };
     let mut streams = 0;
-    while streams == 0 || number("SEED").is_none() && begun.elapsed() < duration {
+    while goes_on(streams) {
         let stream = Stream::generate(first + streams, &rows);
         for (shards, subject) in &subjects {
             let difference = compare(&reference, subject, &stream);
