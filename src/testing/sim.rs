@@ -315,6 +315,7 @@ impl Sim {
         self.take_over(index);
         let station = &mut self.stations[index];
         station.core.timers.fire(station.core.now());
+        station.core.shards.go_on();
         station.core.yielded.set(false);
         self.poll_some(index);
         self.let_leave(index);
@@ -323,7 +324,8 @@ impl Sim {
         }
         let station = &mut self.stations[index];
         let leaving = self.customers.iter().any(|each| each.station == index && each.can_depart());
-        let busy = station.core.shards.hops.staged() || station.is_ready() || leaving;
+        let shards = &station.core.shards;
+        let busy = shards.hops.staged() || shards.has_jobs() || station.is_ready() || leaving;
         station.awake = busy || station.has_mail(now);
         if let Some(deadline) = station.core.timers.next_deadline() {
             let wake = (micros_of(deadline), index);

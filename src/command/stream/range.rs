@@ -1,6 +1,7 @@
 //! XRANGE, XREVRANGE and XLEN, and how entries are written.
 
 use super::ids;
+use crate::command::portion::Portion;
 use crate::ds::listpack::Item;
 use crate::resp::args::Args;
 use crate::resp::error::{CmdError, CmdResult};
@@ -57,23 +58,26 @@ pub(super) fn write_edge(entry: Option<Entry<'_>>, out: &mut Out) {
     }
 }
 
-pub(super) fn xrange(db: &Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
-    let (start, end) = (ids::parse_start(args.at(2))?, ids::parse_end(args.at(3))?);
-    write_range(db, args, (start, end), Stream::range, out)
+pub(super) fn xrange(db: &Db, args: &Args<'_>, portion: &mut Portion, out: &mut Out) -> CmdResult {
+    let bounds = (ids::parse_start(args.at(2))?, ids::parse_end(args.at(3))?);
+    let count = read_count(args)?;
+    let go_on = |(_, end), next| (next, end);
+    write_range(db, args, portion, (bounds, count), (Stream::range, go_on), out)
 }
 
-pub(super) fn xrevrange(db: &Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
-    let (start, end) = (ids::parse_start(args.at(3))?, ids::parse_end(args.at(2))?);
-    write_range(db, args, (start, end), Stream::range_back, out)
-}
-
-fn write_range<'d, I: Iterator<Item = Entry<'d>>>(
-    db: &'d Db,
+pub(super) fn xrevrange(
+    db: &Db,
     args: &Args<'_>,
-    (start, end): (Id, Id),
-    entries: fn(&'d Stream, Id, Id) -> I,
+    portion: &mut Portion,
     out: &mut Out,
 ) -> CmdResult {
+    let bounds = (ids::parse_start(args.at(3))?, ids::parse_end(args.at(2))?);
+    let count = read_count(args)?;
+    let go_on = |(start, _), next| (start, next);
+    write_range(db, args, portion, (bounds, count), (Stream::range_back, go_on), out)
+}
+
+fn read_count(args: &Args<'_>) -> Result<Option<usize>, CmdError> {
     let (mut options, mut count) = (args.reader(4), None);
     while !options.done() {
         if options.left() < 2 || !options.keyword("COUNT") {
@@ -81,15 +85,56 @@ fn write_range<'d, I: Iterator<Item = Entry<'d>>>(
         }
         count = Some(options.int()?.max(0) as usize);
     }
+    Ok(count)
+}
+
+/// A range of ids, both ends included.
+type Bounds = (Id, Id);
+
+/// Writes the entries within bounds, `count` of them at most. `entries` goes through a range;
+/// `go_on` makes of a range the one that begins with an id inside, in that direction.
+fn write_range<'d, I: Iterator<Item = Entry<'d>>>(
+    db: &'d Db,
+    args: &Args<'_>,
+    portion: &mut Portion,
+    (bounds, count): (Bounds, Option<usize>),
+    (entries, go_on): (fn(&'d Stream, Id, Id) -> I, fn(Bounds, Id) -> Bounds),
+    out: &mut Out,
+) -> CmdResult {
     let Some(stream) = db.read_as::<Stream>(args.key(1))? else {
         out.array(0);
         return Ok(());
     };
-    match count {
-        Some(0) => out.null_array(),
-        count => write_entries(entries(stream, start, end).take(count.unwrap_or(usize::MAX)), out),
+    let limit = match count {
+        Some(0) => {
+            out.null_array();
+            return Ok(());
+        }
+        Some(count) => count,
+        // Whether it is long shows at once.
+        None if bounds == (Id::MIN, Id::MAX) && !portion.admits(length(stream)) => return Ok(()),
+        None => usize::MAX,
+    };
+    let is_first = portion.is_first();
+    let left = if is_first { bounds } else { go_on(bounds, Id::from_number(portion.at())) };
+    let start = out.encoded().len();
+    for entry in entries(stream, left.0, left.1) {
+        if portion.counted() == limit {
+            break;
+        }
+        if portion.is_full(out) {
+            portion.go_on(entry.id.number());
+            return Ok(());
+        }
+        write_entry(&entry, out);
+        portion.count(1);
     }
+    portion.end_array(start, portion.counted(), out);
     Ok(())
+}
+
+fn length(stream: &Stream) -> usize {
+    stream.summary().length as usize
 }
 
 pub(super) fn xlen(db: &Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
