@@ -160,7 +160,7 @@ pub const COMMANDS: &[Command] = &[
             "6.2.0",
             "O(N) with N the fields returned",
         )
-        .run(Run::Shard(Reads(random::hrandfield))),
+        .run(Run::Shard(ReadsPortions(random::hrandfield))),
     hash("HSCAN", AtLeast(3))
         .keys(&[Keys::At(1, READ)])
         .tips(RANDOM)

@@ -19,6 +19,8 @@
 
 use std::ops::{ControlFlow, Range};
 
+use crate::base::prng::Prng;
+use crate::base::probe::small_portions;
 use crate::limits;
 use crate::resp::out::Out;
 
@@ -59,7 +61,7 @@ impl Portion {
     #[inline]
     fn of(elements_max: usize, bytes_max: usize, may_go_on: bool) -> Portion {
         Portion {
-            elements_max,
+            elements_max: if small_portions() { 1 } else { elements_max },
             bytes_max,
             is_first: true,
             may_go_on,
@@ -107,6 +109,24 @@ impl Portion {
     /// What the portion before passed to [`Portion::go_on`]; 0 in the first.
     pub fn at(&self) -> u128 {
         self.at
+    }
+
+    /// True if this call is one of several, or may be.
+    pub fn may_go_on(&self) -> bool {
+        self.may_go_on
+    }
+
+    /// The number that the portion before kept; 0 in the first.
+    pub fn kept(&self) -> usize {
+        (self.at >> u64::BITS) as usize
+    }
+
+    /// Keeps a number for the next portion, if there is one and what was passed to
+    /// [`Portion::go_on`] has 64 bits.
+    pub fn keep(&mut self, number: usize) {
+        if let Some(next) = &mut self.next {
+            *next |= (number as u128) << u64::BITS;
+        }
     }
 
     /// Elements that were counted so far, in all portions.
@@ -203,3 +223,37 @@ impl Portion {
         }
     }
 }
+
+/// Draws some of all elements, every choice of so many being equally likely, in one pass that may
+/// be made in portions: selection sampling (Knuth, TAOCP volume 2, algorithm 3.4.2 S).
+pub struct Selection {
+    /// Elements that have not come by yet.
+    left: usize,
+    /// Elements still to be chosen.
+    wanted: usize,
+}
+
+impl Selection {
+    /// The choice of `wanted` out of `total`, where this portion begins: each element that came by
+    /// was counted, and [`Selection::keep`] was called in every portion.
+    pub fn resume(portion: &Portion, total: usize, wanted: usize) -> Selection {
+        Selection { left: total - portion.counted(), wanted: wanted - portion.kept() }
+    }
+
+    /// Whether the next element is chosen.
+    #[inline]
+    pub fn takes(&mut self, prng: &mut Prng) -> bool {
+        let takes = (prng.below(self.left as u64) as usize) < self.wanted;
+        self.left -= 1;
+        self.wanted -= usize::from(takes);
+        takes
+    }
+
+    /// Keeps how many of the `wanted` elements were chosen so far.
+    pub fn keep(&self, portion: &mut Portion, wanted: usize) {
+        portion.keep(wanted - self.wanted);
+    }
+}
+
+#[cfg(test)]
+mod tests;

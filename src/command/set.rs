@@ -159,7 +159,7 @@ pub const COMMANDS: &[Command] = &[
             "1.0.0",
             "O(N) with N the members returned",
         )
-        .run(Run::Shard(Reads(random::srandmember))),
+        .run(Run::Shard(ReadsPortions(random::srandmember))),
     set("SREM", AtLeast(3))
         .flags(FAST)
         .keys(&[Keys::At(1, Access::RW.and(Access::DELETE))])

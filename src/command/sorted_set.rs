@@ -187,7 +187,7 @@ pub const COMMANDS: &[Command] = &[
         .keys(READ_ONE)
         .tips(&["nondeterministic_output"])
         .doc("Returns members drawn at random.", "6.2.0", "O(N) with N members returned")
-        .run(Run::Shard(Reads(random::zrandmember))),
+        .run(Run::Shard(ReadsPortions(random::zrandmember))),
     sorted("ZRANGE", AtLeast(4))
         .keys(READ_ONE)
         .doc("Returns the members in a range.", "1.2.0", LOG_RANGE)

@@ -392,7 +392,8 @@ impl Shards {
     /// Runs the next single command, which is too long to be run at once, under a claim of its own.
     fn run_in_portions(&self, asker: Asker, batch: Box<Batch>) {
         let next = batch.ran();
-        if let Run::Every(..) = batch.calls[next].command.run {
+        let is_on_every_key = matches!(batch.calls[next].command.run, Run::Every(..));
+        if is_on_every_key || mutated(Mutation::JobUnclaimed) {
             return self.begin_job(None, Work::Single(asker, batch));
         }
         let (id, claim) = (self.next_id(), claim_of(&batch, next));

@@ -42,14 +42,15 @@ pub(super) fn keys(db: &Db, args: &Args<'_>, portion: &mut Portion, out: &mut Ou
         return Ok(());
     }
     // What is handed on is how many keys there were so far, and the hash of the next.
-    let (mut count, mut next) = ((portion.at() >> 64) as usize, Some(portion.at() as u64));
+    let (mut count, mut next) = (portion.kept(), Some(portion.at() as u64));
     if portion.is_first() {
         next = Some(first);
     }
     let start = out.encoded().len();
     while let Some(from) = next {
         if portion.is_full(out) {
-            portion.go_on((count as u128) << 64 | u128::from(from));
+            portion.go_on(from.into());
+            portion.keep(count);
             return Ok(());
         }
         let mut visited = 0;

@@ -5,7 +5,7 @@
 
 use crate::base::num;
 use crate::command::item::write_item;
-use crate::command::portion::Portion;
+use crate::command::portion::{Portion, Selection};
 use crate::resp::args::{Args, Key};
 use crate::resp::error::{CmdError, CmdResult};
 use crate::resp::out::Out;
@@ -89,7 +89,8 @@ fn pop_some(
 ) -> CmdResult {
     let (mut prng, listening) = (db.draw(), db.changes.listening());
     let Some(mut edit) = db.edit::<Set>(key)? else { return Ok(()) };
-    let here = portion.room().min(count - portion.counted());
+    // To find a member takes several times as long as to come by it.
+    let here = (portion.room() / 8).max(1).min(count - portion.counted());
     let mut popped = Vec::new();
     for _ in 0..here {
         edit.pop(&mut prng, |item| {
@@ -122,7 +123,12 @@ fn pop_all(db: &mut Db, key: Key<'_>, portion: &mut Portion, out: &mut Out) -> C
     Ok(())
 }
 
-pub(super) fn srandmember(db: &Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
+pub(super) fn srandmember(
+    db: &Db,
+    args: &Args<'_>,
+    portion: &mut Portion,
+    out: &mut Out,
+) -> CmdResult {
     if args.len() > 3 {
         return Err(CmdError::Syntax);
     }
@@ -138,7 +144,9 @@ pub(super) fn srandmember(db: &Db, args: &Args<'_>, out: &mut Out) -> CmdResult 
         (Some(set), Some(count)) if count < 0 => {
             return write_repeated(db, set, count.unsigned_abs(), out);
         }
-        (Some(set), Some(count)) => write_different(db, set, count as usize, out),
+        (Some(set), Some(count)) => {
+            write_different(db, set, (count as usize).min(set.len()), portion, out);
+        }
     }
     Ok(())
 }
@@ -149,12 +157,31 @@ fn write_one(db: &Db, set: &Set, out: &mut Out) {
     }
 }
 
-fn write_different(db: &Db, set: &Set, count: usize, out: &mut Out) {
-    let count = count.min(set.len());
-    out.array(count);
+fn write_different(db: &Db, set: &Set, count: usize, portion: &mut Portion, out: &mut Out) {
+    if !portion.admits(count) {
+        return;
+    }
+    if portion.is_first() {
+        out.array(count);
+    }
+    let mut prng = db.draw();
     match count {
+        _ if portion.may_go_on() => {
+            let mut selection = Selection::resume(portion, set.len(), count);
+            portion.walk(out, |first, out| {
+                let mut visited = 0;
+                let next = set.walk_from(first, |item| {
+                    visited += 1;
+                    if selection.takes(&mut prng) {
+                        write_item(item, out);
+                    }
+                });
+                (next, visited)
+            });
+            selection.keep(portion, count);
+        }
         1 => write_one(db, set, out),
-        _ => set.sample(count, &mut db.draw(), |item| write_item(item, out)),
+        _ => set.sample(count, &mut prng, |item| write_item(item, out)),
     }
 }
 
