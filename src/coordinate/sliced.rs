@@ -83,19 +83,22 @@ impl Shards {
         if self.run(work.batch_mut(), None, Some(id)) == Ran::Postponed {
             return self.begin_job(Some(id), work);
         }
+        let keeps_claim = matches!(work, Work::Read(..)) && !mutated(Mutation::ReadDropsClaim);
+        self.answer_work(work);
+        if !keeps_claim {
+            self.release(id);
+        }
+    }
+
+    /// Tells whoever asked that the whole batch has run.
+    fn answer_work(&self, work: Work) {
         match work {
-            Work::Single(..) => unreachable!("single commands are no transaction"),
-            Work::Execute(asker, batch) => self.answer(asker, Response::Ran(batch)),
-            Work::Read(asker, batch) => {
+            Work::Single(asker, batch) | Work::Execute(asker, batch) | Work::Read(asker, batch) => {
                 self.answer(asker, Response::Ran(batch));
-                if !mutated(Mutation::ReadDropsClaim) {
-                    return;
-                }
             }
             Work::First(asker, joint) => self.answer(asker, Response::Joined(joint)),
             Work::Last(asker, joint) => self.answer(asker, Response::Concluded(joint)),
         }
-        self.release(id);
     }
 
     /// Does the next call of this work in portions, from one of the next turns on. `claim` is held,
@@ -191,9 +194,8 @@ impl Shards {
                 self.run_or_wait(asker, batch);
             }
             (work, Some(id)) => self.proceed(id, work),
-            // Its claim was given up because it reads every key, so nothing comes after it.
-            (Work::Read(asker, batch), None) => self.answer(asker, Response::Ran(batch)),
-            (_, None) => unreachable!("a command on every key is a transaction of its own"),
+            // A command on every key is a transaction of its own, so nothing comes after it.
+            (work, None) => self.answer_work(work),
         }
     }
 }
