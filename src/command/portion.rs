@@ -2,18 +2,19 @@
 //! between which the core serves others.
 //!
 //! Such a command is a function that does one portion at a time. It is called first for all of its
-//! work at once; if that turns out to be too much it says so, is undone, and is called again for one
-//! portion after the other, while its key is claimed. So it pays one comparison where a collection
-//! is small.
+//! work at once; if that turns out to be too much it says so, is undone, and is called again for
+//! one portion after the other, while its key is claimed. So it pays one comparison where a
+//! collection is small.
 //!
 //! ```text
 //! at once     everything, or nothing at all if it is too much
 //! portions    first, next, next ... until the command does not ask for another
 //! ```
 //!
-//! Invariant: between two portions nobody changes what the command works on, no time passes for it,
-//! and nobody sees what it has written. A command that changes something reports the change with its
-//! last portion, and must not fail after its first.
+//! Invariant: between two portions nobody changes what the command works on, no time passes for
+//! it, and nobody sees what it has written. A command that changes something reports the change
+//! with its last portion, but for SPOP, whose portions are repeated by names; and none fails after
+//! its first.
 //!
 //! Absent: who calls, and what is claimed (`coordinate/sliced.rs`).
 

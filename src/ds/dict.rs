@@ -232,8 +232,8 @@ impl<R: Record> Dict<R> {
         }
     }
 
-    /// Visits some of the records whose hash is at least `first` and returns the hash with which the
-    /// rest begins; `None` at the end. See [`Table::walk_from`].
+    /// Visits some of the records whose hash is at least `first` and returns the hash with which
+    /// the rest begins; `None` at the end. See [`Table::walk_from`].
     pub fn walk_from<'d>(&'d self, first: u64, mut visit: impl FnMut(R::Ref<'d>)) -> Option<u64> {
         match &self.form {
             Form::Row(row) => {

@@ -200,7 +200,11 @@ fn pages_join_into_one_reply_without_a_copy() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
     #[test]
-    fn ranges_of_any_size_come_in_order(start in -60i64..60, stop in -60i64..60, size in 0usize..50) {
+    fn ranges_of_any_size_come_in_order(
+        start in -60i64..60,
+        stop in -60i64..60,
+        size in 0usize..50,
+    ) {
         let (start, stop) = (start.to_string(), stop.to_string());
         check(&["LRANGE", "list", &start, &stop], size);
         check(&["ZREVRANGE", "sorted", &start, &stop], size);

@@ -52,10 +52,10 @@ impl<R: Record> Table<R> {
         }
     }
 
-    /// Visits the records whose hash is at least `first`, as far as one range of the directory goes,
-    /// and returns the hash with which the rest begins; `None` at the end. A record that is there
-    /// from the first step to the last is visited exactly once, whatever happens between steps,
-    /// because its hash belongs to exactly one of them.
+    /// Visits the records whose hash is at least `first`, as far as one range of the directory
+    /// goes, and returns the hash with which the rest begins; `None` at the end. A record that is
+    /// there from the first step to the last is visited exactly once, whatever happens between
+    /// steps, because its hash belongs to exactly one of them.
     pub fn walk_from<'t>(&'t self, first: u64, mut visit: impl FnMut(R::Ref<'t>)) -> Option<u64> {
         let (head, last) = self.range(first);
         let mut segment = head;
