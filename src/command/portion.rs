@@ -186,7 +186,7 @@ impl Portion {
     /// too many for one call that is to do everything.
     #[inline]
     pub fn range(&mut self, total: usize) -> Option<Range<usize>> {
-        self.admits(total).then(|| self.at as usize..total)
+        self.admits(total).then_some(self.at as usize..total)
     }
 
     /// To be called with each element of [`Portion::range`] that was written, to hear whether the

@@ -102,10 +102,13 @@ pub fn run_next_portion(
     let (Run::Shard(body) | Run::Every(body, _)) = &call.command.run else {
         unreachable!("no other command is postponed")
     };
+    // The command has found its key once, however often it looks.
     let lookups = (db.counters.hits.get(), db.counters.misses.get());
+    if !portion.is_first() {
+        db.set_touching(false);
+    }
     let result = run_portion(db, body, &args, portion, out);
     if !portion.is_first() {
-        // The command has found its key once, however often it looks.
         db.counters.hits.set(lookups.0);
         db.counters.misses.set(lookups.1);
     }

@@ -60,9 +60,7 @@ pub(super) fn write_edge(entry: Option<Entry<'_>>, out: &mut Out) {
 
 pub(super) fn xrange(db: &Db, args: &Args<'_>, portion: &mut Portion, out: &mut Out) -> CmdResult {
     let bounds = (ids::parse_start(args.at(2))?, ids::parse_end(args.at(3))?);
-    let count = read_count(args)?;
-    let go_on = |(_, end), next| (next, end);
-    write_range(db, args, portion, (bounds, count), (Stream::range, go_on), out)
+    write_range(db, args, portion, out, (bounds, false))
 }
 
 pub(super) fn xrevrange(
@@ -72,9 +70,7 @@ pub(super) fn xrevrange(
     out: &mut Out,
 ) -> CmdResult {
     let bounds = (ids::parse_start(args.at(3))?, ids::parse_end(args.at(2))?);
-    let count = read_count(args)?;
-    let go_on = |(start, _), next| (start, next);
-    write_range(db, args, portion, (bounds, count), (Stream::range_back, go_on), out)
+    write_range(db, args, portion, out, (bounds, true))
 }
 
 fn read_count(args: &Args<'_>) -> Result<Option<usize>, CmdError> {
@@ -88,19 +84,15 @@ fn read_count(args: &Args<'_>) -> Result<Option<usize>, CmdError> {
     Ok(count)
 }
 
-/// A range of ids, both ends included.
-type Bounds = (Id, Id);
-
-/// Writes the entries within bounds, `count` of them at most. `entries` goes through a range;
-/// `go_on` makes of a range the one that begins with an id inside, in that direction.
-fn write_range<'d, I: Iterator<Item = Entry<'d>>>(
-    db: &'d Db,
+/// Writes the entries within bounds, both included, from the last to the first if `backwards`.
+fn write_range(
+    db: &Db,
     args: &Args<'_>,
     portion: &mut Portion,
-    (bounds, count): (Bounds, Option<usize>),
-    (entries, go_on): (fn(&'d Stream, Id, Id) -> I, fn(Bounds, Id) -> Bounds),
     out: &mut Out,
+    ((mut first, mut last), backwards): ((Id, Id), bool),
 ) -> CmdResult {
+    let count = read_count(args)?;
     let Some(stream) = db.read_as::<Stream>(args.key(1))? else {
         out.array(0);
         return Ok(());
@@ -112,13 +104,18 @@ fn write_range<'d, I: Iterator<Item = Entry<'d>>>(
         }
         Some(count) => count,
         // Whether it is long shows at once.
-        None if bounds == (Id::MIN, Id::MAX) && !portion.admits(length(stream)) => return Ok(()),
+        None if (first, last) == (Id::MIN, Id::MAX) && !portion.admits(length(stream)) => {
+            return Ok(());
+        }
         None => usize::MAX,
     };
-    let is_first = portion.is_first();
-    let left = if is_first { bounds } else { go_on(bounds, Id::from_number(portion.at())) };
+    if !portion.is_first() {
+        *(if backwards { &mut last } else { &mut first }) = Id::from_number(portion.at());
+    }
+    let entries =
+        if backwards { stream.range_back(first, last) } else { stream.range(first, last) };
     let start = out.encoded().len();
-    for entry in entries(stream, left.0, left.1) {
+    for entry in entries {
         if portion.counted() == limit {
             break;
         }
