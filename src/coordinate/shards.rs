@@ -292,6 +292,9 @@ impl Shards {
     /// Drops a transaction's claim on this shard, if there is one, and lets those run whom that
     /// sets free.
     pub fn release(&self, id: TransactionId) {
+        if self.has_jobs() {
+            self.give_up_job(id);
+        }
         let given_up = self.locks.borrow_mut().release(id);
         if let Some(Waiting::Task(asker, _)) = given_up {
             self.answer(asker, Response::Released);

@@ -9,7 +9,8 @@
 //! ranges of hashes, so a key that is there from its beginning to its end is reported once.
 //!
 //! Invariant: whoever asked is answered when the last call of the batch has run, and the claim is
-//! dropped, whether or not anybody waits for the answer any more. A job waits for nothing.
+//! dropped, whether or not anybody waits for the answer any more. A job waits for nothing, and
+//! without its claim it does not go on.
 //!
 //! Absent: what a portion is; see `command/portion.rs`.
 
@@ -154,6 +155,19 @@ impl Shards {
             self.jobs.borrow_mut().push_back(job);
         }
         true
+    }
+
+    /// Ends the job under a claim that its transaction gives up, because another shard has refused
+    /// or nobody waits any more: what the job answers is looked at by nobody.
+    pub(super) fn give_up_job(&self, id: TransactionId) {
+        let mut jobs = self.jobs.borrow_mut();
+        let place = jobs.iter().position(|job| job.claim == Some(id));
+        let Some(job) = place.and_then(|place| jobs.remove(place)) else { return };
+        drop(jobs);
+        if let Some((hash, _)) = job.pinned {
+            self.db.borrow_mut().unpin(hash);
+        }
+        self.answer_work(job.work);
     }
 
     fn run_portion(&self, job: &mut Job) -> bool {
