@@ -17,4 +17,5 @@ pub mod object;
 pub mod set;
 pub mod sorted_set;
 pub mod stream;
+pub mod tuning;
 pub mod waiters;

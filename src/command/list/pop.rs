@@ -63,8 +63,9 @@ fn pop_some(
         return Ok(());
     };
     let limits = list.tuning().encoding;
-    if take(&mut list, end, count, &limits, out) > 0 {
-        list.changed(popped(end));
+    let taken = take(&mut list, end, count, &limits, out);
+    if taken > 0 {
+        list.changed_elements(popped(end), taken);
     }
     Ok(())
 }
@@ -101,7 +102,7 @@ pub fn pop_first<'a>(
             out.array(2);
             out.bulk(key.bytes);
             let taken = take(&mut list, end, count, &limits, out);
-            list.changed(popped(end));
+            list.changed_elements(popped(end), taken);
             let name: &[u8] = if end == End::Front { b"LPOP" } else { b"RPOP" };
             list.repeat_as(&[name, key.bytes, itoa::Buffer::new().format(taken).as_bytes()]);
             return Ok(true);

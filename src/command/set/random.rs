@@ -74,7 +74,7 @@ fn pop_many(db: &mut Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
             }
         });
     }
-    edit.changed(POPPED);
+    edit.changed_elements(POPPED, count);
     let words = [&b"SREM"[..], key.bytes].into_iter().chain(popped.iter().map(Vec::as_slice));
     edit.repeat_as(&words.collect::<Vec<_>>());
     Ok(())

@@ -159,7 +159,7 @@ fn remove(db: &mut Db, args: &Args<'_>, out: &mut Out, by: By, event: Event) -> 
         removed = ranks.len();
         if removed > 0 {
             set.remove_ranks(ranks);
-            set.changed(event);
+            set.changed_elements(event, removed);
         }
     }
     out.count(removed);
