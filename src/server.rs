@@ -9,7 +9,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::base::alloc;
 use crate::base::hash;
 use crate::base::seams::Clock;
 use crate::base::time::Millis;
@@ -67,6 +69,7 @@ fn serve(config: Config) -> Result<(), Refusal> {
         tracing::warn!("{warning}");
     }
     let cores = start::start(&config, &identity, &cpus, listening)?;
+    identity.startup_memory.store(alloc::used() as u64, Ordering::Relaxed);
     let _pid_file = PidFile::write(&config)?;
     announce(&config, &cpus, &addresses, &identity, &started);
     if let Err(error) = tell_supervisor(&config) {
@@ -172,6 +175,7 @@ fn identity(config: &Config, cores: usize, ring_features: String, clock: &System
         ring_features,
         config_file: path(config.file.as_deref()),
         executable: path(std::env::current_exe().ok().as_deref()),
+        startup_memory: AtomicU64::new(0),
     }
 }
 

@@ -128,11 +128,6 @@ pub fn sample_peak() -> usize {
     PEAK.fetch_max(now, Ordering::Relaxed).max(now)
 }
 
-/// Forgets the peak.
-pub fn reset_peak() {
-    PEAK.store(used(), Ordering::Relaxed);
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,4 +1,4 @@
-//! Scans of one collection: SSCAN, and whatever else returns a cursor and some elements of a key.
+//! Scans of one collection: HSCAN, SSCAN and ZSCAN, which return a cursor and some elements.
 //!
 //! Invariant: a call does work in proportion to COUNT, unless the collection's form is so small
 //! that it comes as a whole. Elements that are there from the first call to the last are returned.

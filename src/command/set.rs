@@ -204,7 +204,7 @@ fn sadd(db: &mut Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
     }
     let added = args.from(2).filter(|member| set.insert(member, &limits)).count();
     if added > 0 {
-        edit.changed(ADDED);
+        edit.changed_elements(ADDED, added);
     }
     out.count(added);
     Ok(())
@@ -216,7 +216,7 @@ fn srem(db: &mut Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
         let set = &mut *edit;
         removed = args.from(2).filter(|member| set.remove(member)).count();
         if removed > 0 {
-            edit.changed(REMOVED);
+            edit.changed_elements(REMOVED, removed);
         }
     }
     out.count(removed);

@@ -317,7 +317,7 @@ fn zrem(db: &mut Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
             removed += usize::from(set.remove(member));
         }
         if removed > 0 {
-            set.changed(ZREM);
+            set.changed_elements(ZREM, removed);
         }
     }
     out.count(removed);

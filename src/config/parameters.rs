@@ -467,6 +467,10 @@ pub const PARAMETERS: &[Parameter] = &[
         .doc("Microseconds that an idle core polls before it sleeps."),
     switch("stop-writes-on-bgsave-error", "yes", PERSISTENCE)
         .doc("Refuse writes after a snapshot failed."),
+    integer("stream-idmp-duration", 1, 86_400, "100", field!(stream_idmp_duration))
+        .doc("Seconds for which a stream remembers the messages of producers."),
+    integer("stream-idmp-maxsize", 1, 10_000, "100", field!(stream_idmp_maxsize))
+        .doc("Messages that a stream remembers of each producer."),
     memory("stream-node-max-bytes", 0, LONG_MAX, "4096", field!(stream_node_max_bytes))
         .doc("Largest node of a stream; 0 for no limit."),
     integer("stream-node-max-entries", 0, LONG_MAX, "100", field!(stream_node_max_entries))

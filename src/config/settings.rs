@@ -147,6 +147,10 @@ pub struct Settings {
     pub zset_max_listpack_value: u64,
     /// The longest sparse HyperLogLog, in bytes.
     pub hll_sparse_max_bytes: u64,
+    /// For how many seconds a stream remembers the messages of producers.
+    pub stream_idmp_duration: u64,
+    /// How many messages of each producer a stream remembers.
+    pub stream_idmp_maxsize: u64,
     /// The largest node of a stream, in bytes; 0 for no limit.
     pub stream_node_max_bytes: u64,
     /// The most entries in a node of a stream; 0 for no limit.

@@ -3,8 +3,9 @@
 //! Each section is one row of [`SECTIONS`] and one function. Names and formats are Redis 7.2's
 //! (<https://redis.io/docs/latest/commands/info/>), so that monitoring tools find what they know;
 //! `Cores` is Shoal's own.
-//! Invariant: a field is printed only if its figure is true. Absent: rates per second, fork and
-//! defragmentation figures, and whatever belongs to a feature that does not exist yet.
+//! Invariant: a field is printed only if its figure is true; what belongs to a feature that does
+//! not exist is truly 0. Absent: rates per second, and figures of the allocator, of forks and of
+//! snapshots.
 
 use std::fmt::Write;
 
@@ -29,6 +30,8 @@ pub struct Facts<'a> {
     pub executable: &'a str,
     pub config_file: &'a str,
     pub ring_features: &'a str,
+    /// Who was told that the server is ready: `systemd` or `no`.
+    pub supervisor: &'a str,
     /// Whether the cores are presented as the nodes of a cluster.
     pub is_cluster: bool,
     /// All cores together, and each.
@@ -36,7 +39,8 @@ pub struct Facts<'a> {
     pub cores: &'a [CoreStats],
     /// Full name of the command with this id, lower case.
     pub command_name: &'a dyn Fn(usize) -> &'static str,
-    /// Bytes allocated, and the most that were.
+    /// Bytes allocated when the server was ready, now, and the most that were.
+    pub startup_memory: u64,
     pub used_memory: u64,
     pub peak_memory: u64,
     pub process: Figures,
@@ -119,7 +123,9 @@ fn server(facts: &Facts<'_>, text: &mut String) {
         "arch_bits": usize::BITS,
         "multiplexing_api": "io_uring",
         "ring_features": facts.ring_features,
+        "monotonic_clock": "POSIX clock_gettime",
         "process_id": std::process::id(),
+        "process_supervised": facts.supervisor,
         "run_id": facts.run_id,
         "tcp_port": facts.port,
         "server_time_usec": facts.now_us,
@@ -129,8 +135,23 @@ fn server(facts: &Facts<'_>, text: &mut String) {
         "lru_clock": (facts.now_us / 1_000_000) & 0xff_ffff,
         "executable": facts.executable,
         "config_file": facts.config_file,
+        "io_threads_active": 0,
         "cores": facts.cores.len(),
     );
+    listeners(facts, text);
+}
+
+/// Where clients are listened to, in the words of Redis 7.2.
+fn listeners(facts: &Facts<'_>, text: &mut String) {
+    if facts.port > 0 {
+        let addresses: String =
+            facts.config.bind.iter().map(|address| format!(",bind={address}")).collect();
+        line(text, format_args!("listener0:name=tcp{addresses},port={}", facts.port));
+    }
+    if let Some(path) = &facts.config.unixsocket {
+        let number = u8::from(facts.port > 0);
+        line(text, format_args!("listener{number}:name=unix,bind={}", path.display()));
+    }
 }
 
 /// The mode that INFO and HELLO name.
@@ -175,17 +196,36 @@ fn memory(facts: &Facts<'_>, text: &mut String) {
         "used_memory_peak_human": human(peak),
         "used_memory_peak_perc": format_args!("{:.2}%", percent(used, peak)),
         "used_memory_overhead": overhead,
+        "used_memory_startup": facts.startup_memory,
         "used_memory_dataset": used - overhead,
         "used_memory_dataset_perc": format_args!("{:.2}%", percent(used - overhead, used)),
         "total_system_memory": facts.process.machine_bytes,
         "total_system_memory_human": human(facts.process.machine_bytes),
+        "used_memory_lua": 0,
+        "used_memory_vm_eval": 0,
+        "used_memory_lua_human": human(0),
+        "used_memory_scripts_eval": 0,
+        "number_of_cached_scripts": 0,
+        "number_of_functions": 0,
+        "number_of_libraries": 0,
+        "used_memory_vm_functions": 0,
+        "used_memory_vm_total": 0,
+        "used_memory_vm_total_human": human(0),
+        "used_memory_functions": 0,
+        "used_memory_scripts": 0,
+        "used_memory_scripts_human": human(0),
         "maxmemory": facts.config.maxmemory,
         "maxmemory_human": human(facts.config.maxmemory),
         "maxmemory_policy": facts.config.maxmemory_policy.name(),
         "mem_fragmentation_ratio": format_args!("{:.2}", resident as f64 / used.max(1) as f64),
         "mem_fragmentation_bytes": resident as i64 - used as i64,
         "mem_not_counted_for_evict": 0,
+        "mem_replication_backlog": 0,
+        "mem_total_replication_buffers": 0,
+        "mem_clients_slaves": 0,
         "mem_clients_normal": facts.total.client_input_bytes + facts.total.client_output_bytes,
+        "mem_cluster_links": 0,
+        "mem_aof_buffer": 0,
         "mem_allocator": "mimalloc",
         "active_defrag_running": 0,
         "lazyfree_pending_objects": facts.total.lazy_free_pending,
@@ -225,7 +265,12 @@ fn stats(facts: &Facts<'_>, text: &mut String) {
         "total_commands_processed": total.requests,
         "total_net_input_bytes": total.bytes_in,
         "total_net_output_bytes": total.bytes_out,
+        "total_net_repl_input_bytes": 0,
+        "total_net_repl_output_bytes": 0,
         "rejected_connections": total.connections_rejected,
+        "sync_full": 0,
+        "sync_partial_ok": 0,
+        "sync_partial_err": 0,
         "expired_keys": total.expired,
         "expired_subkeys": total.expired_fields,
         "evicted_keys": total.evicted,
@@ -237,8 +282,26 @@ fn stats(facts: &Facts<'_>, text: &mut String) {
         "pubsubshard_channels": 0,
         "latest_fork_usec": 0,
         "total_forks": 0,
+        "migrate_cached_sockets": 0,
+        "slave_expires_tracked_keys": 0,
+        "active_defrag_hits": 0,
+        "active_defrag_misses": 0,
+        "active_defrag_key_hits": 0,
+        "active_defrag_key_misses": 0,
+        "total_active_defrag_time": 0,
+        "current_active_defrag_time": 0,
         "tracking_total_keys": 0,
+        "tracking_total_items": 0,
+        "tracking_total_prefixes": 0,
+        "unexpected_error_replies": 0,
         "total_error_replies": total.errors.values().sum::<u64>(),
+        "dump_payload_sanitizations": 0,
+        "io_threaded_reads_processed": 0,
+        "io_threaded_writes_processed": 0,
+        "acl_access_denied_auth": 0,
+        "acl_access_denied_cmd": 0,
+        "acl_access_denied_key": 0,
+        "acl_access_denied_channel": 0,
         "protocol_errors": total.protocol_errors,
         "connection_panics": total.panics,
         "client_query_buffer_limit_disconnections": total.query_buffer_closed,
@@ -324,10 +387,11 @@ fn keyspace(facts: &Facts<'_>, text: &mut String) {
             line(
                 text,
                 format_args!(
-                    "db{index}:keys={},expires={},avg_ttl={}",
+                    "db{index}:keys={},expires={},avg_ttl={},subexpiry={}",
                     database.keys,
                     database.volatile,
                     database.ttl_sum_ms / database.ttl_samples.max(1),
+                    database.timed,
                 ),
             );
         }
@@ -375,7 +439,7 @@ mod tests {
             ],
             errors: BTreeMap::from([("WRONGTYPE".into(), 3)]),
             keyspace: vec![
-                KeyspaceStats { keys: 3, volatile: 2, ttl_sum_ms: 300, ttl_samples: 2 },
+                KeyspaceStats { keys: 3, volatile: 2, timed: 1, ttl_sum_ms: 300, ttl_samples: 2 },
                 KeyspaceStats::default(),
             ],
             ..CoreStats::default()
@@ -389,10 +453,12 @@ mod tests {
             executable: "/usr/bin/shoal",
             config_file: "",
             ring_features: "",
+            supervisor: "no",
             is_cluster: false,
             total: &core,
             cores: std::slice::from_ref(&core),
             command_name: &|id| ["config|get", "get"][id],
+            startup_memory: 1 << 10,
             used_memory: 1 << 20,
             peak_memory: 2 << 20,
             process: Figures::default(),
@@ -411,7 +477,7 @@ mod tests {
     fn sections_are_chosen_by_name() {
         assert_eq!(rendered(&["nonsense"]), "");
         assert_eq!(rendered(&["CLUSTER", "cluster"]), "# Cluster\r\ncluster_enabled:0\r\n");
-        let keyspace = "# Keyspace\r\ndb0:keys=3,expires=2,avg_ttl=150\r\n";
+        let keyspace = "# Keyspace\r\ndb0:keys=3,expires=2,avg_ttl=150,subexpiry=1\r\n";
         assert_eq!(rendered(&["keyspace"]), keyspace);
         assert_eq!(headings(&["keyspace", "cpu", "x"]), ["CPU", "Keyspace"]);
         assert_eq!(headings(&[]), headings(&["Default"]));

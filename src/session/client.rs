@@ -46,8 +46,6 @@ pub struct Client {
     pub commands: Cell<u64>,
     /// When its output first went over the soft limit (Unix milliseconds), 0 if it is below.
     pub soft_limit_since: Cell<Millis>,
-    /// Set by CLIENT KILL on the client itself: it closes after its reply.
-    pub close_after_reply: Cell<bool>,
     /// There while a command waits for a key.
     pub waiting: RefCell<Option<Waiting>>,
 }
@@ -103,7 +101,6 @@ impl Client {
             query_bytes: Cell::new(0),
             commands: Cell::new(0),
             soft_limit_since: Cell::new(0),
-            close_after_reply: Cell::new(false),
             waiting: RefCell::default(),
         }
     }
@@ -136,7 +133,6 @@ impl Client {
             query_bytes: Cell::new(0),
             commands: Cell::new(profile.commands),
             soft_limit_since: Cell::new(0),
-            close_after_reply: Cell::new(false),
             waiting: RefCell::default(),
         }
     }
@@ -218,7 +214,6 @@ impl Client {
             (self.unix, 'U'),
             (self.no_evict.get(), 'e'),
             (self.no_touch.get(), 'T'),
-            (self.close_after_reply.get(), 'c'),
         ] {
             if set {
                 flags.push(letter);
@@ -233,9 +228,9 @@ impl Client {
         let _ = write!(
             line,
             "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={flags} db={} sub=0 psub=0 \
-             ssub=0 multi=-1 qbuf={input} qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 \
-             obl={output} oll=0 omem={output} tot-mem={} events=r cmd={} user=default redir=-1 \
-             resp={} lib-name={} lib-ver={} tot-net-in={} tot-net-out={} tot-cmds={}",
+             ssub=0 multi=-1 watch=0 qbuf={input} qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 \
+             rbp=0 obl={output} oll=0 omem={output} tot-mem={} events=r cmd={} user=default \
+             redir=-1 resp={} lib-name={} lib-ver={} tot-net-in={} tot-net-out={} tot-cmds={}",
             self.id,
             self.address,
             self.local_address,

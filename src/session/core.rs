@@ -6,6 +6,7 @@
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, mpsc};
 
 use hdrhistogram::Histogram;
@@ -34,14 +35,16 @@ use crate::shard::message::{
     Asker, Batch, Call, CoreId, Message, Request, Response, Settings, WaiterId,
 };
 use crate::shard::stats::{CommandStats, CoreStats, KeyspaceStats};
-use crate::store::db::{Db, Tuning};
+use crate::store::db::Db;
 use crate::store::evict::Policy;
 use crate::store::object::EncodingLimits;
+use crate::store::stream::idempotence::Retention;
+use crate::store::tuning::Tuning;
 
 mod clients;
 
 /// Numbers that are fixed while the process lives.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Identity {
     pub run_id: String,
     pub started: Millis,
@@ -50,6 +53,8 @@ pub struct Identity {
     pub ring_features: String,
     pub config_file: String,
     pub executable: String,
+    /// Bytes allocated when the server was ready.
+    pub startup_memory: AtomicU64,
 }
 
 #[cfg(test)]
@@ -63,6 +68,7 @@ impl Identity {
             ring_features: String::new(),
             config_file: String::new(),
             executable: String::new(),
+            startup_memory: AtomicU64::new(0),
         }
     }
 }
@@ -237,6 +243,10 @@ fn tuning(config: &Config) -> Tuning {
         lfu_log_factor: config.lfu_log_factor,
         lfu_decay_minutes: config.lfu_decay_time,
         encoding: encoding(config),
+        retention: Retention {
+            seconds: config.stream_idmp_duration,
+            messages: config.stream_idmp_maxsize as usize,
+        },
     }
 }
 
@@ -731,6 +741,7 @@ impl Core {
             stats.keyspace.push(KeyspaceStats {
                 keys: db.len() as u64,
                 volatile: db.volatile() as u64,
+                timed: db.timed() as u64,
                 ttl_sum_ms,
                 ttl_samples,
             });

@@ -112,8 +112,6 @@ pub struct Entry {
     pub name: &'static str,
     /// Ids of the subcommands.
     pub subcommands: Vec<u16>,
-    /// True if some gate looks at commands of this row even when the client is an ordinary one.
-    pub gated: bool,
 }
 
 /// All commands.
@@ -173,9 +171,8 @@ impl Table {
             Some(parent) => format!("{}|{own}", self.entries[parent as usize].name),
             None => own,
         };
-        let gated = row.spec().flags.has(Flags::DENYOOM);
         let name: &'static str = Box::leak(name.into_boxed_str());
-        self.entries.push(Entry { row, id, name, subcommands: Vec::new(), gated });
+        self.entries.push(Entry { row, id, name, subcommands: Vec::new() });
         match parent {
             Some(parent) => self.entries[parent as usize].subcommands.push(id),
             None => {

@@ -24,6 +24,8 @@ pub struct CommandStats {
 pub struct KeyspaceStats {
     pub keys: u64,
     pub volatile: u64,
+    /// Hashes with fields that expire.
+    pub timed: u64,
     /// Sum of the sampled times to live, and how many were sampled, for the average.
     pub ttl_sum_ms: u64,
     pub ttl_samples: u64,
@@ -105,6 +107,7 @@ impl CoreStats {
         merge_each(&mut self.keyspace, &other.keyspace, |mine, theirs| {
             mine.keys += theirs.keys;
             mine.volatile += theirs.volatile;
+            mine.timed += theirs.timed;
             mine.ttl_sum_ms += theirs.ttl_sum_ms;
             mine.ttl_samples += theirs.ttl_samples;
         });

@@ -88,7 +88,8 @@ pub struct Change {
 pub struct Changes {
     listening: bool,
     pending: Vec<Change>,
-    /// Changes since the start; Redis calls it dirty.
+    /// Changes since the start, as Redis counts them in what it calls dirty: elements where a
+    /// command adds or removes some, keys otherwise.
     count: u64,
 }
 
@@ -120,10 +121,10 @@ impl Changes {
         self.count += count;
     }
 
-    /// Counts a change, and builds it only if somebody listens.
+    /// Counts a change, as `count` of them, and builds it only if somebody listens.
     #[inline]
-    pub(super) fn report(&mut self, change: impl FnOnce() -> Change) {
-        self.count += 1;
+    pub(super) fn report(&mut self, count: usize, change: impl FnOnce() -> Change) {
+        self.count += count as u64;
         if self.listening {
             self.pending.push(change());
         }

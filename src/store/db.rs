@@ -8,14 +8,16 @@
 #[cfg(test)]
 pub(super) mod tests;
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::ops::Range;
 
 use super::carried::Carried;
 use super::change::{Change, Changes, Effect, Event};
+use super::counters::{Counters, bump};
 use super::entry::{Entry, EntryRef, Value, ValueRef};
 use super::graveyard::Graveyard;
-use super::object::{EncodingLimits, Object, ObjectMut};
+use super::object::{Object, ObjectMut};
+use super::tuning::Tuning;
 use super::waiters::Waiters;
 use crate::base::hash::SLOTS;
 use crate::base::prng::Prng;
@@ -36,25 +38,8 @@ pub(super) struct Database {
     pub(super) sweep_at: usize,
     /// True if segments merged during this pass of active expiry, so that it may have missed some.
     pub(super) sweep_again: bool,
-    /// True if there may be a collection with something in it that expires.
-    pub(super) has_volatile_parts: bool,
-}
-
-/// Counters of one shard since the start or the last CONFIG RESETSTAT.
-#[derive(Debug, Default, Clone)]
-pub struct Counters {
-    pub hits: Cell<u64>,
-    pub misses: Cell<u64>,
-    pub expired: Cell<u64>,
-    /// Fields of hashes that expired.
-    pub expired_fields: Cell<u64>,
-    pub evicted: Cell<u64>,
-    /// Entries of flushed databases and large collections that are freed by now.
-    pub lazy_freed: Cell<u64>,
-}
-
-fn bump(counter: &Cell<u64>) {
-    counter.set(counter.get() + 1);
+    /// Collections with something in them that expires.
+    pub(super) timed: usize,
 }
 
 /// What happens to the expiry when a value is set.
@@ -66,19 +51,6 @@ pub enum Expiry {
     Never,
     /// Milliseconds since the Unix epoch.
     At(Millis),
-}
-
-/// Limits and habits that CONFIG SET may change.
-#[derive(Debug, Clone, Copy)]
-pub struct Tuning {
-    /// `proto-max-bulk-len`: the longest string a command may build.
-    pub string_len_max: usize,
-    /// True if accesses are recorded for a least-frequently-used policy.
-    pub frequency: bool,
-    pub lfu_log_factor: u32,
-    pub lfu_decay_minutes: u32,
-    /// Up to which size collections keep their compact forms.
-    pub encoding: EncodingLimits,
 }
 
 /// The keyspace of one shard, with a selected database.
@@ -247,6 +219,11 @@ impl Db {
         self.databases[self.selected].volatile
     }
 
+    /// Hashes of the selected database with fields that expire.
+    pub fn timed(&self) -> usize {
+        self.databases[self.selected].timed
+    }
+
     /// Brings the bucket of a key into the cache; the first half of a batch's look-ahead.
     #[inline]
     pub fn prefetch_bucket(&self, database: usize, hash: u64) {
@@ -371,33 +348,24 @@ impl Db {
         guard
     }
 
-    /// Keeps keys with this hash, and what is in them, as they are but for writes, until
-    /// [`Db::unpin`]: they do not expire and are not evicted.
-    pub fn pin(&mut self, hash: u64) {
-        self.pinned.push(hash);
-    }
-
-    /// Ends what one [`Db::pin`] began.
-    pub fn unpin(&mut self, hash: u64) {
-        if let Some(at) = self.pinned.iter().position(|pinned| *pinned == hash) {
-            self.pinned.swap_remove(at);
-        }
-    }
-
-    /// True if keys with this hash are pinned.
-    #[inline]
-    pub(super) fn is_pinned(&self, hash: u64) -> bool {
-        self.pinned.contains(&hash)
-    }
-
-    /// Calls `visit` with every live key of the selected database in one scan step; returns the
-    /// next cursor, 0 at the end. Guarantee: a key that exists during the whole scan is visited
-    /// at least once.
-    pub fn scan(&self, cursor: u64, mut visit: impl FnMut(EntryRef<'_>)) -> u64 {
+    /// Calls `visit` with every live key of the selected database in one scan step that is
+    /// `wanted`; returns the next cursor, 0 at the end. What is wanted and has expired is removed
+    /// after the command. Guarantee: a key that exists during the whole scan is met at least once.
+    pub fn scan(
+        &self,
+        cursor: u64,
+        mut wanted: impl FnMut(EntryRef<'_>) -> bool,
+        mut visit: impl FnMut(EntryRef<'_>),
+    ) -> u64 {
         let now = self.now;
         self.databases[self.selected].table.scan(cursor, |entry| {
+            if !wanted(entry) {
+                return;
+            }
             if entry.expiry().is_none_or(|at| at > now) {
                 visit(entry);
+            } else {
+                self.stale.borrow_mut().push((self.selected, entry.key().into()));
             }
         })
     }
@@ -455,9 +423,9 @@ impl Db {
             return;
         }
         self.graveyard.bury_table(database.table.take(), keys);
-        (database.volatile, database.sweep_at, database.sweep_again) = (0, 0, false);
-        database.has_volatile_parts = false;
-        self.changed_whole(index, "flush");
+        (database.volatile, database.timed) = (0, 0);
+        (database.sweep_at, database.sweep_again) = (0, false);
+        self.changed_whole(index, keys, "flush");
     }
 
     /// Frees up to about `budget` entries of flushed databases, or elements of large collections;
@@ -479,16 +447,17 @@ impl Db {
         if a != b {
             self.databases.swap(a, b);
             self.waiters.note_all(b as u16);
-            self.changed_whole(a, "swapdb");
+            self.changed_whole(a, 1, "swapdb");
         }
     }
 
     /// Reports a change of a whole database, which has no key.
-    fn changed_whole(&mut self, database: usize, name: &'static str) {
+    fn changed_whole(&mut self, database: usize, count: usize, name: &'static str) {
         self.waiters.note_all(database as u16);
         let (database, time) = (database as u16, self.now);
         let (event, effect) = (Event::generic(name), Effect::Request);
-        self.changes.report(|| Change { database, key: Box::default(), time, event, effect });
+        let change = || Change { database, key: Box::default(), time, event, effect };
+        self.changes.report(count, change);
     }
 
     /// Bytes and shape of the selected database's table: (slots, bytes of buckets and directory).
@@ -623,16 +592,22 @@ impl<'k> Write<'_, 'k> {
             None => self.insert(value, expiry),
         };
         if let Some(due) = due {
+            self.count_timed(false, true);
             self.lower_due(due);
         }
         at
+    }
+
+    /// Notes whether the key's collection had something in it that expires, and whether it has.
+    pub(super) fn count_timed(&mut self, had: bool, has: bool) {
+        let timed = &mut self.db.databases[self.db.selected].timed;
+        *timed = *timed + usize::from(has) - usize::from(had);
     }
 
     /// Says that something inside the key's collection expires after `due`.
     pub(super) fn lower_due(&mut self, due: Millis) {
         let at = self.at.expect("only an existing key has something in it");
         let database = &mut self.db.databases[self.db.selected];
-        database.has_volatile_parts = true;
         database.table.lower_due(at, due.max(0) as u64);
     }
 
@@ -653,10 +628,11 @@ impl<'k> Write<'_, 'k> {
     /// once.
     #[inline]
     fn bury_object(&mut self, at: Position) {
-        let table = &mut self.db.databases[self.db.selected].table;
-        if let ValueRef::Object(_) = table.get(at).value()
-            && let Some(object) = table.update(at, Entry::take_object)
+        let database = &mut self.db.databases[self.db.selected];
+        if let ValueRef::Object(_) = database.table.get(at).value()
+            && let Some(object) = database.table.update(at, Entry::take_object)
         {
+            database.timed -= usize::from(object.view().next_due().is_some());
             self.db.graveyard.bury(object);
         }
     }
@@ -733,7 +709,8 @@ impl<'k> Write<'_, 'k> {
     /// Removes the key, if it exists, and returns all that it held.
     pub fn take(&mut self, event: Event) -> Option<Carried> {
         let entry = self.take_entry()?;
-        self.changed(event, || Effect::Removed);
+        // Where all of it arrives, that counts.
+        self.changed_elements(event, 0, || Effect::Removed);
         Some(Carried::moved(entry))
     }
 
@@ -742,6 +719,7 @@ impl<'k> Write<'_, 'k> {
         let database = &mut self.db.databases[self.db.selected];
         let entry = database.table.remove(at, self.key.hash);
         database.volatile -= usize::from(entry.view().expiry().is_some());
+        database.timed -= usize::from(entry.view().part_due().is_some());
         Some(entry)
     }
 
@@ -789,11 +767,23 @@ impl<'k> Write<'_, 'k> {
 
     #[inline]
     pub(super) fn changed(&mut self, event: Event, effect: impl FnOnce() -> Effect) {
+        self.changed_elements(event, 1, effect);
+    }
+
+    /// Reports a change that counts as `count`.
+    #[inline]
+    pub(super) fn changed_elements(
+        &mut self,
+        event: Event,
+        count: usize,
+        effect: impl FnOnce() -> Effect,
+    ) {
         let (database, key, time) = (self.db.selected as u16, self.key.bytes, self.db.now);
         if !self.db.waiters.is_empty() {
             self.db.waiters.note(database, self.key);
         }
         let key = || key.into();
-        self.db.changes.report(|| Change { database, key: key(), time, event, effect: effect() });
+        let change = || Change { database, key: key(), time, event, effect: effect() };
+        self.db.changes.report(count, change);
     }
 }

@@ -8,9 +8,10 @@ use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 
 use super::change::{Effect, Event};
-use super::db::{Db, Expiry, Tuning, Write};
+use super::db::{Db, Expiry, Write};
 use super::entry::{Value, ValueRef};
 use super::object::Typed;
+use super::tuning::Tuning;
 use crate::base::time::Millis;
 use crate::resp::args::Key;
 use crate::resp::error::CmdError;
@@ -21,6 +22,8 @@ pub struct Edit<'d, T: Typed> {
     /// True until a change is reported, if the key did not exist before.
     pub(super) is_provisional: bool,
     is_changed: bool,
+    /// Whether something in it expires, as far as the database has counted that.
+    is_timed: bool,
     collection: PhantomData<T>,
 }
 
@@ -83,7 +86,30 @@ fn typed<T: Typed>(value: ValueRef<'_>) -> Result<&T, CmdError> {
 
 impl<'d, T: Typed> Edit<'d, T> {
     fn new(guard: Write<'d, 'd>, is_provisional: bool) -> Edit<'d, T> {
-        Edit { guard, is_provisional, is_changed: false, collection: PhantomData }
+        let mut edit = Self {
+            guard,
+            is_provisional,
+            is_changed: false,
+            is_timed: false,
+            collection: PhantomData,
+        };
+        edit.is_timed = edit.has_timed_parts();
+        edit
+    }
+
+    #[inline]
+    fn has_timed_parts(&self) -> bool {
+        T::HAS_EXPIRING_PARTS && self.guard.exists() && self.next_due().is_some()
+    }
+
+    /// Makes the database count whether something in the collection expires now.
+    #[inline]
+    pub(super) fn count_timed(&mut self) {
+        let is_timed = self.has_timed_parts();
+        if is_timed != self.is_timed {
+            self.guard.count_timed(self.is_timed, is_timed);
+            self.is_timed = is_timed;
+        }
     }
 
     /// Opens what is behind a guard, if it is a collection of this type.
@@ -94,10 +120,18 @@ impl<'d, T: Typed> Edit<'d, T> {
 
     /// Counts one change and reports it. The request repeats the change the first time; what is
     /// reported after that is a further event of it.
+    #[inline]
     pub fn changed(&mut self, event: Event) {
+        self.changed_elements(event, 1);
+    }
+
+    /// Reports one change, as [`Edit::changed`], and counts it as `count`: as many as elements came
+    /// or went, or none where the other half of a move counts.
+    pub fn changed_elements(&mut self, event: Event, count: usize) {
         let is_first = !std::mem::replace(&mut self.is_changed, true);
         self.is_provisional = false;
-        self.guard.changed(event, || if is_first { Effect::Request } else { Effect::Carried });
+        let effect = || if is_first { Effect::Request } else { Effect::Carried };
+        self.guard.changed_elements(event, count, effect);
     }
 
     /// Reports a further part of the change just counted, for words of its own.
@@ -167,6 +201,7 @@ impl<T: Typed> DerefMut for Edit<'_, T> {
 
 impl<T: Typed> Drop for Edit<'_, T> {
     fn drop(&mut self) {
+        self.count_timed();
         if self.is_provisional {
             self.guard.discard();
         } else if self.is_changed {

@@ -245,6 +245,16 @@ impl<'a> EntryRef<'a> {
         shape.has(EXPIRES).then(|| unsafe { self.read(shape.expiry_at()) })
     }
 
+    /// The first time, in Unix time in milliseconds, after which something inside a collection
+    /// expires while its key stays.
+    #[inline]
+    pub fn part_due(self) -> Option<i64> {
+        match self.value() {
+            ValueRef::Object(object) => object.next_due(),
+            _ => None,
+        }
+    }
+
     /// The access field, 24 bits: a clock or a counter, as the eviction policy wants it.
     #[inline]
     pub fn access(self) -> u32 {

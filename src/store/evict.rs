@@ -156,7 +156,8 @@ impl Db {
                     if entry.expiry().is_some() && is_free(entry) {
                         found.get_or_insert_with(|| entry.key().into());
                     }
-                    Sweep::Keep(entry.expiry().map_or(u64::MAX, |at| at.max(0) as u64))
+                    let dues = entry.expiry().into_iter().chain(entry.part_due());
+                    Sweep::Keep(dues.min().map_or(u64::MAX, |at| at.max(0) as u64))
                 };
                 table.sweep_segment(segment, judge, drop);
             }

@@ -14,7 +14,7 @@ mod tests;
 
 use super::change::{Change, Effect, Event};
 use super::db::Db;
-use super::entry::{EntryRef, ValueRef};
+use super::entry::EntryRef;
 use crate::ds::table::Sweep;
 use crate::resp::args::Key;
 
@@ -50,13 +50,10 @@ impl Db {
         let awaited = !self.waiters.is_empty();
         let database = &mut self.databases[index];
         let segments = database.table.segment_count();
-        let is_volatile = database.volatile > 0 || database.has_volatile_parts;
+        let is_volatile = database.volatile > 0 || database.timed > 0;
         if !is_volatile || database.sweep_at >= segments {
             database.sweep_at = 0;
             let again = std::mem::take(&mut database.sweep_again) && is_volatile;
-            let table = &database.table;
-            database.has_volatile_parts &=
-                again || (0..segments).any(|segment| table.segment_due(segment) < u64::MAX);
             return Step { removed: 0, finished: !again };
         }
         let segment = database.sweep_at;
@@ -65,7 +62,7 @@ impl Db {
             return Step { removed: 0, finished: false };
         }
         let mut removed: Vec<Box<[u8]>> = Vec::new();
-        let mut count = 0;
+        let (mut count, mut timed) = (0, 0);
         let mut ripe: Vec<Box<[u8]>> = Vec::new();
         let pinned = &self.pinned;
         let is_pinned = |entry: EntryRef<'_>| {
@@ -78,10 +75,7 @@ impl Db {
                 Some(at) if is_pinned(entry) => at.max(0) as u64,
                 Some(_) => return Sweep::Remove,
             };
-            let part = match entry.value() {
-                ValueRef::Object(object) => object.next_due(),
-                _ => None,
-            };
+            let part = entry.part_due();
             if part.is_some_and(|due| due < now) && !is_pinned(entry) {
                 ripe.push(entry.key().into());
             }
@@ -90,13 +84,14 @@ impl Db {
         let graveyard = &mut self.graveyard;
         database.table.sweep_segment(segment, judge, |entry| {
             count += 1;
+            timed += usize::from(entry.view().part_due().is_some());
             if listening || awaited {
                 removed.push(entry.view().key().into());
             }
             graveyard.bury_entry(entry);
         });
         database.sweep_again |= database.table.segment_count() < segments;
-        database.volatile -= count;
+        (database.volatile, database.timed) = (database.volatile - count, database.timed - timed);
         self.counters.expired.set(self.counters.expired.get() + count as u64);
         if !listening {
             self.changes.add(count as u64);
@@ -105,7 +100,7 @@ impl Db {
             self.waiters.note(index as u16, Key::new(&key));
             if listening {
                 let (database, event, effect) = (index as u16, Event::EXPIRED, Effect::Removed);
-                self.changes.report(|| Change { database, key, time: now, event, effect });
+                self.changes.report(1, || Change { database, key, time: now, event, effect });
             }
         }
         if !self.expire_parts(index, ripe) {

@@ -104,6 +104,7 @@ impl Edit<'_, Hash> {
             Effect::Words(command.into_iter().chain(names).collect())
         });
         if Typed::is_empty(&**self) {
+            self.count_timed();
             self.guard.discard();
             self.guard.announce(Event::DEL);
             self.is_provisional = true;

@@ -400,6 +400,7 @@ impl Hash {
 
 impl Typed for Hash {
     const KIND: Kind = Kind::Hash;
+    const HAS_EXPIRING_PARTS: bool = true;
 
     #[inline]
     fn new() -> Hash {

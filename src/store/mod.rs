@@ -4,6 +4,7 @@
 
 pub mod carried;
 pub mod change;
+pub mod counters;
 pub mod db;
 pub mod edit;
 pub mod entry;
@@ -14,7 +15,9 @@ mod graveyard;
 pub mod hash;
 pub mod list;
 pub mod object;
+mod pins;
 pub mod set;
 pub mod sorted_set;
 pub mod stream;
+pub mod tuning;
 pub mod waiters;

@@ -32,6 +32,10 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Every type.
+    pub const ALL: [Kind; 6] =
+        [Kind::String, Kind::List, Kind::Hash, Kind::Set, Kind::SortedSet, Kind::Stream];
+
     /// The name by which clients know the type.
     pub const fn name(self) -> &'static str {
         match self {
@@ -49,6 +53,8 @@ impl Kind {
 pub trait Typed: Member {
     /// Which type this is.
     const KIND: Kind;
+    /// Whether something inside may expire while the key stays.
+    const HAS_EXPIRING_PARTS: bool = false;
     /// An empty one, which allocates nothing or little.
     fn new() -> Self;
     /// True if the key is to go once a command has left the value like this. Streams may be empty

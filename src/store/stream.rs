@@ -27,7 +27,7 @@ use std::collections::{BTreeMap, btree_map};
 
 use group::{Group, map_memory};
 use id::Id;
-use idempotence::Idempotence;
+use idempotence::{Idempotence, Retention};
 use node::{Entry, Fields, Node, Walk};
 use trim::References;
 
@@ -294,9 +294,10 @@ impl Stream {
         self.0.idempotence.as_deref()
     }
 
-    /// What is remembered of producers, to be changed.
-    pub fn idempotence_mut(&mut self) -> &mut Idempotence {
-        self.0.idempotence.get_or_insert_default()
+    /// What is remembered of producers, to be changed; as long and as much as `retention` says if
+    /// nothing was until now.
+    pub fn idempotence_mut(&mut self, retention: Retention) -> &mut Idempotence {
+        self.0.idempotence.get_or_insert_with(|| Box::new(Idempotence::new(retention)))
     }
 
     /// Bytes of the nodes: the last one, and as many as the sampled ones say of the others.

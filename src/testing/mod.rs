@@ -10,8 +10,8 @@ use crate::resp::out::{Out, Protocol};
 use crate::resp::parse::Span;
 use crate::shard::execute::{self, Ran};
 use crate::shard::message::{Batch, Conditions};
-use crate::store::db::{Db, Tuning};
-use crate::store::object::EncodingLimits;
+use crate::store::db::Db;
+use crate::store::tuning::Tuning;
 
 /// One shard that owns every slot, and a clock to turn.
 pub struct Fixture {
@@ -25,14 +25,7 @@ pub struct Fixture {
 impl Fixture {
     /// An empty shard that knows the commands of `families`. The clock stands at a fixed time.
     pub fn new(families: &'static [&'static [Command]]) -> Fixture {
-        let tuning = Tuning {
-            string_len_max: 512 * 1024 * 1024,
-            frequency: false,
-            lfu_log_factor: 10,
-            lfu_decay_minutes: 1,
-            encoding: EncodingLimits::default(),
-        };
-        let mut db = Db::new(16, 0, 1, 0..SLOTS, 1, tuning);
+        let mut db = Db::new(16, 0, 1, 0..SLOTS, 1, Tuning::default());
         db.set_now(1_700_000_000_000);
         Fixture { db, protocol: Protocol::Resp2, portions: 0, families }
     }

@@ -9,6 +9,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests read the clock")]
 
 mod bitmaps;
+mod changes;
 mod compare;
 mod grammar;
 mod hashes;
@@ -18,6 +19,7 @@ mod streams;
 #[path = "../support/mod.rs"]
 mod support;
 
+use std::io::ErrorKind;
 use std::time::{Duration, Instant, SystemTime};
 
 use compare::{Received, equivalent};
@@ -65,7 +67,7 @@ struct Difference {
 }
 
 /// Sends the commands in pipelines of random depth, cut at random bytes, and collects the replies;
-/// a connection that ends early leaves [`closed`] as its last reply.
+/// a connection that ends early leaves [`missing`] as its last reply.
 fn play(client: &mut Client, commands: &[Command], random: &mut Random) -> Vec<Received> {
     let mut replies = Vec::with_capacity(commands.len());
     let mut rest = commands;
@@ -82,21 +84,33 @@ fn play(client: &mut Client, commands: &[Command], random: &mut Random) -> Vec<R
             unsent = &unsent[length..];
         }
         for _ in batch {
-            let Ok(received) = client.try_receive() else {
-                replies.push(closed());
-                return replies;
-            };
-            replies.push(received);
+            match client.try_receive() {
+                Ok(received) => replies.push(received),
+                Err(error) => {
+                    replies.push(missing(error.kind()));
+                    return replies;
+                }
+            }
         }
         rest = after;
     }
     replies
 }
 
-/// What stands for the reply that a server did not give.
-fn closed() -> Received {
-    let text = "-(no reply: the connection has ended)\r\n";
-    (Reply::Error(text[1..text.len() - 2].to_owned()), text.as_bytes().to_vec())
+/// What stands for the reply that a server did not give: it was silent for too long, or ended the
+/// connection.
+fn missing(reason: ErrorKind) -> Received {
+    let why = match reason {
+        ErrorKind::WouldBlock => "the server is silent",
+        _ => "the connection has ended",
+    };
+    let text = format!("(no reply: {why})");
+    let bytes = format!("-{text}\r\n").into_bytes();
+    (Reply::Error(text), bytes)
+}
+
+fn is_missing((_, bytes): &Received) -> bool {
+    bytes.starts_with(b"-(no reply: ")
 }
 
 /// A client on empty databases; `None` when the server is gone.
@@ -147,10 +161,10 @@ fn final_state(server: &Server) -> Vec<(Command, Received)> {
 fn compare(reference: &Server, subject: &Server, stream: &Stream) -> Option<Difference> {
     let run = |server: &Server| {
         let Some(mut client) = fresh_client(server, stream.resp3) else {
-            return (vec![closed()], Vec::new());
+            return (vec![missing(ErrorKind::UnexpectedEof)], Vec::new());
         };
         let replies = play(&mut client, &stream.commands, &mut Random::new(stream.seed));
-        let whole = replies.last() != Some(&closed());
+        let whole = !replies.last().is_some_and(is_missing);
         (replies, if whole { final_state(server) } else { Vec::new() })
     };
     let (expected, expected_state) = run(reference);

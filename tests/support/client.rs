@@ -174,6 +174,9 @@ impl Client {
             self.received.drain(..std::mem::take(&mut self.consumed));
         }
         let mut chunk = [0; 65536];
+        // Where all processes were stopped for a while, the time is used up and the reply is still
+        // on its way: only patience that ends twice has ended.
+        let mut was_late = false;
         let length = loop {
             let read = match &mut self.stream {
                 Stream::Tcp(stream) => stream.read(&mut chunk),
@@ -181,6 +184,9 @@ impl Client {
             };
             match read {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock && !was_late => {
+                    was_late = true;
+                }
                 other => break other?,
             }
         };

@@ -194,7 +194,8 @@ const TYPES: &[Workload] = &[
     Workload::new(
         "GEOSEARCH among 1,000 places",
         "GEOSEARCH",
-        "-c 50 -P 16 -r 1 --command 'GEOSEARCH places FROMLONLAT 30 30 BYRADIUS 1000 km COUNT 10 ASC'",
+        "-c 50 -P 16 -r 1 \
+         --command 'GEOSEARCH places FROMLONLAT 30 30 BYRADIUS 1000 km COUNT 10 ASC'",
     )
     .after(Load::Loadtest(
         "-c 10 -P 50 -n 20000 -r 1000 --elements 60 \

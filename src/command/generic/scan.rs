@@ -16,6 +16,7 @@ use crate::resp::error::{CmdError, CmdResult};
 use crate::resp::out::Out;
 use crate::store::db::Db;
 use crate::store::entry::EntryRef;
+use crate::store::object::Kind;
 
 /// COUNT where it is not given.
 const COUNT_DEFAULT: u64 = 10;
@@ -77,13 +78,13 @@ fn hashes_of(slot: u16) -> (u64, u64) {
 /// Which keys a SCAN wants, and how many a call.
 struct Wanted<'a> {
     pattern: Option<&'a [u8]>,
-    type_name: Option<&'a [u8]>,
+    kind: Option<Kind>,
     count: u64,
 }
 
 impl<'a> Wanted<'a> {
     fn read(args: &Args<'a>) -> Result<Wanted<'a>, CmdError> {
-        let mut wanted = Wanted { pattern: None, type_name: None, count: COUNT_DEFAULT };
+        let mut wanted = Wanted { pattern: None, kind: None, count: COUNT_DEFAULT };
         let mut options = args.reader(2);
         while !options.done() {
             if options.keyword("COUNT") {
@@ -95,7 +96,7 @@ impl<'a> Wanted<'a> {
             } else if options.keyword("MATCH") {
                 wanted.pattern = Some(options.word()?);
             } else if options.keyword("TYPE") {
-                wanted.type_name = Some(options.word()?);
+                wanted.kind = Some(kind_called(options.word()?)?);
             } else {
                 return Err(CmdError::Syntax);
             }
@@ -105,9 +106,8 @@ impl<'a> Wanted<'a> {
 
     fn has(&self, entry: EntryRef<'_>) -> bool {
         let matches = |pattern: &[u8]| matches(pattern, entry.key());
-        let is_named =
-            |name: &[u8]| name.eq_ignore_ascii_case(entry.value().kind().name().as_bytes());
-        self.pattern.is_none_or(matches) && self.type_name.is_none_or(is_named)
+        self.pattern.is_none_or(matches)
+            && self.kind.is_none_or(|kind| kind == entry.value().kind())
     }
 
     /// Whether the pattern fixes a slot that is not on this shard.
@@ -115,6 +115,12 @@ impl<'a> Wanted<'a> {
         let slot = self.pattern.and_then(glob::glob_prefix_slot);
         slot.is_some_and(|slot| !db.owned().contains(&slot))
     }
+}
+
+fn kind_called(name: &[u8]) -> Result<Kind, CmdError> {
+    let is_called = |kind: &Kind| name.eq_ignore_ascii_case(kind.name().as_bytes());
+    let found = Kind::ALL.into_iter().find(is_called);
+    found.ok_or_else(|| CmdError::owned([b"ERR unknown type name '", name, b"'"].concat()))
 }
 
 /// Where a SCAN goes on and how many keys its client would like in one reply, or what is wrong with
@@ -166,12 +172,11 @@ fn walk(
     }
     let (mut place, mut visited) = (cursor.place, 0);
     for _ in 0..wanted.count.saturating_mul(STEPS_PER_COUNT) {
-        place = db.scan(place, |entry| {
+        let is_wanted = |entry: EntryRef<'_>| {
             visited += 1;
-            if wanted.has(entry) {
-                found(entry.key());
-            }
-        });
+            wanted.has(entry)
+        };
+        place = db.scan(place, is_wanted, |entry| found(entry.key()));
         if place == 0 {
             return next_shard;
         }

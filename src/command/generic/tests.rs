@@ -9,10 +9,10 @@ use crate::resp::args::Key;
 use crate::resp::out::Protocol;
 use crate::resp::parse::Span;
 use crate::shard::execute::execute;
-use crate::store::db::{Expiry, Tuning};
+use crate::store::db::Expiry;
 use crate::store::entry::Value;
 use crate::store::entry::ValueRef;
-use crate::store::object::EncodingLimits;
+use crate::store::tuning::Tuning;
 use crate::testing::Fixture;
 
 const FAMILIES: &[&[Command]] = &[generic::COMMANDS, string::COMMANDS];
@@ -69,6 +69,20 @@ fn an_expired_key_is_not_deleted_but_expired() {
     check(&mut shard, &["DEL a -> :0", "EXISTS b -> :0", "DBSIZE -> :0"]);
     let names: Vec<_> = events(&mut shard).into_iter().map(|(_, _, name)| name).collect();
     assert_eq!(names, ["expire", "expire", "expired", "expired"]);
+}
+
+#[test]
+fn a_scan_removes_what_it_wants_and_finds_expired() {
+    let mut shard = fixture(&[("a", "1"), ("b", "2"), ("c", "3")]);
+    check(&mut shard, &["PEXPIRE a 10 -> :1", "PEXPIRE b 10 -> :1"]);
+    shard.advance(10);
+    for (options, found, left) in
+        [("TYPE list", "*0", 3), ("MATCH a", "*0", 2), ("MATCH *", "*1\r\n$1\r\nc", 1)]
+    {
+        let scanned = format!("SCAN 0 COUNT 1000 {options} -> *2\r\n$1\r\n0\r\n{found}");
+        check(&mut shard, &[&scanned]);
+        assert_eq!(shard.db.len(), left, "{options}");
+    }
 }
 
 #[test]
@@ -199,6 +213,7 @@ fn keys_and_scan_filter() {
             "SCAN 0 COUNT 1000 MATCH a -> *2\r\n$1\r\n0\r\n*1\r\n$1\r\na",
             "SCAN 0 count 1000 match {t}c* -> *2\r\n$1\r\n0\r\n*1\r\n$4\r\n{t}c",
             "SCAN 0 COUNT 1000 TYPE LIST -> *2\r\n$1\r\n0\r\n*0",
+            "SCAN 0 TYPE strings -> -ERR unknown type name 'strings'",
             "SCAN 0 COUNT 1000 MATCH a TYPE String -> *2\r\n$1\r\n0\r\n*1\r\n$1\r\na",
             "SCAN 5 -> *2\r\n$1\r\n0\r\n*0",
             "SCAN -1 -> *2\r\n$1\r\n0\r\n*0",
@@ -413,13 +428,7 @@ struct Shards {
 impl Shards {
     fn new(count: u16) -> Shards {
         let layout = Layout::even(count);
-        let tuning = Tuning {
-            string_len_max: 1 << 20,
-            frequency: false,
-            lfu_log_factor: 10,
-            lfu_decay_minutes: 1,
-            encoding: EncodingLimits::default(),
-        };
+        let tuning = Tuning { string_len_max: 1 << 20, ..Tuning::default() };
         let shard = |index| Db::new(4, index, count, layout.slots_of(index), 1, tuning);
         Shards { layout, dbs: (0..count).map(shard).collect() }
     }

@@ -40,7 +40,7 @@ fn set_pairs(db: &mut Db, args: &Args<'_>, command: &'static str) -> Result<usiz
         let is_new = hash.set(args.at(at), args.at(at + 1), FieldExpiry::Never, now, &limits);
         added += usize::from(is_new);
     }
-    edit.changed(SET);
+    edit.changed_elements(SET, (args.len() - 2) / 2);
     Ok(added)
 }
 
@@ -148,7 +148,7 @@ pub(super) fn hdel(db: &mut Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
         let hash = &mut *edit;
         removed = args.from(2).filter(|name| hash.remove(name, now)).count();
         if removed > 0 {
-            edit.changed(DELETED);
+            edit.changed_elements(DELETED, removed);
         }
     }
     out.count(removed);

@@ -182,6 +182,40 @@ fn fields_expire() {
     );
 }
 
+/// Every way in which a hash with an expiry may come, change and go.
+#[test]
+fn hashes_with_expiries_are_counted() {
+    let mut fixture = fixture();
+    for (commands, timed) in [
+        ("HSET h a 1 b 2|HSET i a 1|SET s 1", 0),
+        ("HPEXPIRE h 100 FIELDS 2 a b|HPEXPIRE i 100 FIELDS 1 a", 2),
+        ("HPERSIST h FIELDS 1 a", 2),
+        ("HPERSIST h FIELDS 1 b", 1),
+        ("COPY i j|RENAME i k", 2),
+        ("HSET j a 2", 1),
+        ("HPEXPIRE j 100 FIELDS 1 a|SET j 1", 1),
+        ("COPY k j REPLACE|COPY k j REPLACE", 2),
+        ("RENAME j k", 1),
+        ("HSET k b 1|HDEL k a", 0),
+        (
+            "HPEXPIRE h 10 FIELDS 1 a|HPEXPIRE k 10 FIELDS 1 b|HSET l a 1|HPEXPIRE l 10 FIELDS 1 a",
+            3,
+        ),
+        ("+11|HGET h a|DEL l|HSET k c 1", 0),
+        ("HPEXPIRE k 0 FIELDS 1 c|HSETEX m PX 10 FIELDS 1 a 1|PEXPIRE m 5|+5|GET m", 0),
+        ("HSETEX m PX 10 FIELDS 1 a 1|FLUSHDB", 0),
+    ] {
+        for command in commands.split('|') {
+            match command.strip_prefix('+') {
+                Some(time) => fixture.advance(time.parse().expect("milliseconds")),
+                None => drop(run(&mut fixture, command)),
+            }
+            fixture.db.settle();
+        }
+        assert_eq!(fixture.db.timed(), timed, "{commands}");
+    }
+}
+
 #[test]
 fn conditions_compare_expiries() {
     check(

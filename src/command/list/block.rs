@@ -133,7 +133,7 @@ fn take(
         let limits = list.tuning().encoding;
         let start = if request.end == End::Front { 0 } else { list.len() - count };
         list.remove_range(start, *count, &limits);
-        list.changed(popped(request.end));
+        list.changed_elements(popped(request.end), *count);
         let name: &[u8] = if request.end == End::Front { b"LPOP" } else { b"RPOP" };
         list.repeat_as(&[name, key.bytes, itoa::Buffer::new().format(*count).as_bytes()]);
     }

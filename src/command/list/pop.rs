@@ -93,7 +93,7 @@ fn pop_some(
     if portion.counted() < total {
         portion.go_on(total as u128);
     } else if total > 0 {
-        list.changed(popped(end));
+        list.changed_elements(popped(end), total);
     }
     Ok(())
 }
@@ -130,7 +130,7 @@ pub fn pop_first<'a>(
             out.bulk(key.bytes);
             out.array(count.min(list.len()));
             let taken = take(&mut list, end, count, &limits, out);
-            list.changed(popped(end));
+            list.changed_elements(popped(end), taken);
             let name: &[u8] = if end == End::Front { b"LPOP" } else { b"RPOP" };
             list.repeat_as(&[name, key.bytes, itoa::Buffer::new().format(taken).as_bytes()]);
             return Ok(true);

@@ -116,7 +116,7 @@ pub(super) fn lrem(db: &mut Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
         let count = if count == 0 { usize::MAX } else { count };
         removed = list.remove_equal(from, args.at(3), count, &limits);
         if removed > 0 {
-            list.changed(Event::list("lrem"));
+            list.changed_elements(Event::list("lrem"), removed);
         }
     }
     out.count(removed);

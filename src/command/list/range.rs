@@ -87,7 +87,7 @@ pub(super) fn ltrim(db: &mut Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
         let kept = elements(start, stop, length);
         list.remove_range(kept.end, length - kept.end, &limits);
         list.remove_range(0, kept.start, &limits);
-        list.changed(Event::list("ltrim"));
+        list.changed_elements(Event::list("ltrim"), length - kept.len());
     }
     out.ok();
     Ok(())

@@ -158,7 +158,7 @@ fn commit<'p>(
     {
         let limits = list.tuning().encoding;
         remove(&mut list, transfer, moved.len(), &limits);
-        list.changed(popped(transfer.from));
+        list.changed_elements(popped(transfer.from), 0);
     }
     Ok(Some(moved))
 }
@@ -170,7 +170,7 @@ fn rotate(db: &mut Db, key: Key<'_>, transfer: Transfer, moved: &List) -> CmdRes
         remove(&mut list, transfer, moved.len(), &limits);
         add(&mut list, transfer.to, moved, &limits);
         list.changed(pushed(transfer.to));
-        list.changed(popped(transfer.from));
+        list.changed_elements(popped(transfer.from), 0);
     }
     Ok(())
 }

@@ -104,7 +104,7 @@ fn pop_some(
     if portion.counted() < count {
         portion.go_on(POPS_SOME);
     }
-    edit.changed(POPPED);
+    edit.changed_elements(POPPED, here);
     let words = [&b"SREM"[..], key.bytes].into_iter().chain(popped.iter().map(Vec::as_slice));
     edit.repeat_as(&words.collect::<Vec<_>>());
     Ok(())

@@ -173,7 +173,7 @@ fn put<'a>(
         set.upsert(member, &limits, |before| tally.decide(options, score, before))?;
     }
     if tally.added + tally.updated > 0 {
-        set.changed(event);
+        set.changed_elements(event, tally.added + tally.updated);
     }
     Ok(tally)
 }

@@ -67,7 +67,7 @@ pub fn pop(
             visit(Taken::Member(member, score));
         }
         set.remove_ranks(ranks);
-        set.changed(end.event());
+        set.changed_elements(end.event(), taken);
         let mut digits = itoa::Buffer::new();
         set.repeat_as(&[end.command(), key.bytes, digits.format(taken).as_bytes()]);
     }

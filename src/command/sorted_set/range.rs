@@ -214,7 +214,7 @@ fn remove(
             return Ok(());
         }
         if total > 0 {
-            set.changed(event);
+            set.changed_elements(event, total);
         }
     }
     out.count(total);

@@ -12,12 +12,13 @@ use crate::resp::args::{Args, Reader};
 use crate::resp::error::{CmdError, CmdResult};
 use crate::resp::out::Out;
 use crate::store::change::Event;
-use crate::store::db::{Db, Tuning};
+use crate::store::db::Db;
 use crate::store::edit::Edit;
 use crate::store::stream::id::Id;
 use crate::store::stream::node::Fields;
 use crate::store::stream::trim::{References, Threshold, Trim};
 use crate::store::stream::{NodeLimits, Stream, Summary};
+use crate::store::tuning::Tuning;
 
 const TWO_THRESHOLDS: CmdError = CmdError::Text(
     "ERR syntax error, MAXLEN and MINID options at the same time are not compatible",
@@ -292,27 +293,27 @@ pub(super) fn xadd(db: &mut Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
         edit
     };
     let fields = ArgFields { args: *args, first };
-    let (now, limits) = (edit.now(), edit.tuning().encoding);
+    let (now, Tuning { encoding: limits, retention, .. }) = (edit.now(), edit.tuning());
     let limits = NodeLimits { bytes: limits.stream_bytes, entries: limits.stream_entries };
     let stream = &mut *edit;
     let name = options.message.as_ref().map(|message| message.name(&fields));
     if let (Some(message), Some(name)) = (&options.message, &name)
         && let Some(id) = stream.idempotence().and_then(|k| k.find(message.producer, name, now))
     {
-        stream.idempotence_mut().duplicates += 1;
+        stream.idempotence_mut(retention).duplicates += 1;
         write_bulk_id(id, out);
         return Ok(());
     }
     let id = next_id(options.id, &stream.summary(), now as u64)?;
     stream.append(id, &fields, limits).map_err(|_| TOO_LARGE)?;
     if let (Some(message), Some(name)) = (&options.message, &name) {
-        stream.idempotence_mut().remember(message.producer, name, id, now);
+        stream.idempotence_mut(retention).remember(message.producer, name, id, now);
     }
     write_bulk_id(id, out);
     let trimmed = options.trim.map_or(0, |(trim, _)| stream.trim(&trim));
     report_added(&mut edit, args, &options, id, name.as_deref());
     if trimmed > 0 {
-        edit.changed(Event::stream("xtrim"));
+        edit.changed_elements(Event::stream("xtrim"), 0);
     }
     Ok(())
 }
@@ -389,7 +390,7 @@ pub(super) fn xtrim(db: &mut Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
     };
     let trimmed = edit.trim(&trim);
     if trimmed > 0 {
-        edit.changed(Event::stream("xtrim"));
+        edit.changed_elements(Event::stream("xtrim"), trimmed as usize);
         if edit.is_heard() {
             let mut words = Words::default();
             words.push(b"XTRIM");

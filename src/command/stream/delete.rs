@@ -30,7 +30,7 @@ pub(super) fn xdel(db: &mut Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
     let stream = &mut *edit;
     let deleted = ids.iter().filter(|id| stream.delete(**id)).count();
     if deleted > 0 {
-        edit.changed(XDEL);
+        edit.changed_elements(XDEL, deleted);
     }
     out.count(deleted);
     Ok(())

@@ -195,7 +195,7 @@ pub(super) fn xack(db: &mut Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
     if acknowledged > 0
         && let Some(edit) = &mut edit
     {
-        edit.changed(Event::SILENT);
+        edit.changed_elements(Event::SILENT, acknowledged);
     }
     out.count(acknowledged);
     Ok(())
@@ -268,7 +268,8 @@ pub(super) fn xcfgset(db: &mut Db, args: &Args<'_>, out: &mut Out) -> CmdResult 
     if seconds.is_none() && messages.is_none() {
         return Err(CmdError::Text("ERR At least one parameter must be specified"));
     }
-    let known = edit.idempotence_mut();
+    let in_force = edit.tuning().retention;
+    let known = edit.idempotence_mut(in_force);
     let mut retention = known.retention();
     retention.seconds = seconds.unwrap_or(retention.seconds);
     retention.messages = messages.map_or(retention.messages, |messages| messages as usize);
@@ -311,10 +312,11 @@ pub(super) fn xidmprecord(db: &mut Db, args: &Args<'_>, out: &mut Out) -> CmdRes
     if !edit.contains(id) {
         return Err(CmdError::Text("ERR No such message in stream"));
     }
-    let now = edit.now();
-    match edit.idempotence_mut().find(producer, message, now) {
+    let (now, retention) = (edit.now(), edit.tuning().retention);
+    let known = edit.idempotence_mut(retention);
+    match known.find(producer, message, now) {
         None => {
-            edit.idempotence_mut().remember(producer, message, id, now);
+            known.remember(producer, message, id, now);
             edit.changed(Event::SILENT);
         }
         Some(known) if known == id => {}

@@ -116,7 +116,7 @@ pub(super) fn stream(db: &Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
     let stream = open(db, args)?;
     let count = full_count(args)?;
     out.map(if count.is_some() { 15 } else { 16 });
-    write_summary(stream, db.now(), out);
+    write_summary(stream, db, out);
     match count {
         None => {
             write_count("groups", stream.groups_len() as u64, out);
@@ -138,7 +138,7 @@ pub(super) fn stream(db: &Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
     Ok(())
 }
 
-fn write_summary(stream: &Stream, now: Millis, out: &mut Out) {
+fn write_summary(stream: &Stream, db: &Db, out: &mut Out) {
     let summary = stream.summary();
     write_count("length", summary.length, out);
     write_count("radix-tree-keys", stream.nodes_len() as u64, out);
@@ -148,9 +148,9 @@ fn write_summary(stream: &Stream, now: Millis, out: &mut Out) {
     write_id("max-deleted-entry-id", summary.max_deleted, out);
     write_count("entries-added", summary.added, out);
     write_id("recorded-first-entry-id", summary.first, out);
-    let unknown = Idempotence::default();
+    let unknown = Idempotence::new(db.tuning.retention);
     let known = stream.idempotence().unwrap_or(&unknown);
-    let (producers, messages) = known.tracked(now);
+    let (producers, messages) = known.tracked(db.now());
     write_count("idmp-duration", known.retention().seconds, out);
     write_count("idmp-maxsize", known.retention().messages as u64, out);
     write_count("pids-tracked", producers as u64, out);

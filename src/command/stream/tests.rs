@@ -5,8 +5,9 @@ use crate::base::hash::{SLOTS, slot};
 use crate::command::spec::{Blocking, Run};
 use crate::resp::out::{Out, Protocol};
 use crate::store::change::Effect;
-use crate::store::db::{Db, Tuning};
-use crate::store::object::EncodingLimits;
+use crate::store::db::Db;
+use crate::store::stream::idempotence::Retention;
+use crate::store::tuning::Tuning;
 use crate::testing::{Fixture, with_args};
 
 fn fixture() -> Fixture {
@@ -132,6 +133,28 @@ fn messages_are_added_once() {
 }
 
 #[test]
+fn what_is_remembered_follows_the_parameters_until_it_begins() {
+    let mut fixture = fixture();
+    fixture.db.tuning.retention = Retention { seconds: 10, messages: 1 };
+    check(
+        &mut fixture,
+        "XADD s IDMP p m * a 1 => 1700000000000-0
+         XADD s IDMP p n * a 1 => 1700000000000-1
+         XADD s IDMP p m * a 1 => 1700000000000-2",
+    );
+    let told = "$13 idmp-duration :10 $12 idmp-maxsize :1 ";
+    let info = |fixture: &mut Fixture, key: &str| {
+        fixture.run(&["XINFO", "STREAM", key]).replace("\r\n", " ")
+    };
+    assert!(info(&mut fixture, "s").contains(told));
+    fixture.db.tuning.retention = Retention::default();
+    assert!(info(&mut fixture, "s").contains(told));
+    fixture.run(&["XADD", "other", "*", "a", "1"]);
+    let default = "$13 idmp-duration :100 $12 idmp-maxsize :100 ";
+    assert!(info(&mut fixture, "other").contains(default));
+}
+
+#[test]
 fn groups_deliver_claim_and_forget() {
     let mut fixture = fixture();
     check(
@@ -246,13 +269,7 @@ fn on_shards(shards: &mut [Db], words: &[&str]) -> String {
 
 #[test]
 fn streams_of_several_shards_are_read_at_once() {
-    let tuning = Tuning {
-        string_len_max: 1 << 20,
-        frequency: false,
-        lfu_log_factor: 10,
-        lfu_decay_minutes: 1,
-        encoding: EncodingLimits::default(),
-    };
+    let tuning = Tuning { string_len_max: 1 << 20, ..Tuning::default() };
     let middle = SLOTS / 2;
     let mut shards: Vec<Db> = [0..middle, middle..SLOTS]
         .into_iter()

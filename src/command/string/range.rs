@@ -72,16 +72,12 @@ pub(super) fn getrange(db: &Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
 }
 
 /// The bytes from `start` to `end`, both included, of a string of `len` bytes. Negative positions
-/// count from the end; those before the beginning mean the first byte.
+/// count from the end. A start before the beginning means the first byte; a range that ends there
+/// is empty, as in Redis since version 8.
 fn clamp(start: i64, end: i64, len: usize) -> Range<usize> {
-    let from_end = |position: i64| {
-        let position = if position < 0 { position + len as i64 } else { position };
-        position.max(0) as usize
-    };
-    if start < 0 && end < 0 && start > end {
-        return 0..0;
-    }
-    let (start, end) = (from_end(start), from_end(end).saturating_add(1).min(len));
+    let from_end = |position: i64| if position < 0 { position + len as i64 } else { position };
+    let start = from_end(start).max(0) as usize;
+    let end = from_end(end).saturating_add(1).clamp(0, len as i64) as usize;
     if start < end { start..end } else { 0..0 }
 }
 
@@ -92,11 +88,7 @@ mod tests {
 
     /// GETRANGE by looking at each position.
     fn naive(start: i64, end: i64, len: usize) -> Vec<usize> {
-        if start < 0 && end < 0 && start > end {
-            return Vec::new();
-        }
-        let absolute =
-            |at: i64| (if at < 0 { i128::from(at) + len as i128 } else { at.into() }).max(0);
+        let absolute = |at: i64| if at < 0 { i128::from(at) + len as i128 } else { at.into() };
         (0..len).filter(|&at| (absolute(start)..=absolute(end)).contains(&(at as i128))).collect()
     }
 
@@ -111,7 +103,7 @@ mod tests {
     fn extreme_positions_do_not_overflow() {
         assert_eq!(clamp(i64::MIN, i64::MAX, 5), 0..5);
         assert_eq!(clamp(i64::MAX, i64::MIN, 5), 0..0);
-        assert_eq!(clamp(i64::MIN, i64::MIN, 5), 0..1);
+        assert_eq!(clamp(i64::MIN, i64::MIN, 5), 0..0);
         assert_eq!(clamp(3, i64::MAX, 5), 3..5);
     }
 

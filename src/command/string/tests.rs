@@ -7,8 +7,8 @@ use crate::resp::args::Args;
 use crate::resp::out::{Out, Protocol};
 use crate::resp::parse::Span;
 use crate::store::change::Effect;
-use crate::store::db::{Db, Tuning};
-use crate::store::object::EncodingLimits;
+use crate::store::db::Db;
+use crate::store::tuning::Tuning;
 use crate::testing::Fixture;
 
 const OK: &str = "+OK\r\n";
@@ -188,7 +188,7 @@ fn parts_of_strings() {
          STRLEN k => :4
          GETRANGE k 1 2 => $2 bc
          SUBSTR k -2 -1 => $2 cd
-         GETRANGE k 0 -100 => $1 a
+         GETRANGE k 0 -100 => $0
          GETRANGE k -1 -2 => $0
          GETRANGE missing 0 -1 => $0
          GETRANGE k x 1 => -ERR value is not an integer or out of range
@@ -414,13 +414,7 @@ fn changes_carry_what_repeats_them() {
 
 /// Two shards that own half of the slots each.
 fn halves() -> [Db; 2] {
-    let tuning = Tuning {
-        string_len_max: 1 << 20,
-        frequency: false,
-        lfu_log_factor: 10,
-        lfu_decay_minutes: 1,
-        encoding: EncodingLimits::default(),
-    };
+    let tuning = Tuning { string_len_max: 1 << 20, ..Tuning::default() };
     let mut shards =
         [0..SLOTS / 2, SLOTS / 2..SLOTS].map(|owned| Db::new(1, 0, 2, owned, 1, tuning));
     // Clocks of two cores are never quite the same.

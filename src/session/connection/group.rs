@@ -20,12 +20,19 @@ use crate::session::table::Row;
 use crate::session::wave::Wave;
 use crate::shard::execute::{self, Ran};
 
+/// Spans for which a core keeps memory between inputs: a full group of ordinary commands.
+const SPANS_KEPT_MAX: usize = limits::KEPT_BUFFER_MAX / size_of::<Span>();
+
 impl Session {
     /// Runs the commands in `input`; returns how much of it is used and why it stopped.
     pub(super) fn run(&mut self, input: &[u8], budget: &mut usize) -> (usize, Step) {
         let core = Rc::clone(&self.core);
         let mut scratch = std::mem::take(&mut *core.scratch.borrow_mut());
         let result = self.run_groups(input, budget, &mut scratch);
+        if scratch.spans.capacity() > SPANS_KEPT_MAX {
+            // A command of a hundred thousand words must not leave its spans behind.
+            scratch = Scratch::default();
+        }
         *core.scratch.borrow_mut() = scratch;
         result
     }

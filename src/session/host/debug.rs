@@ -12,7 +12,7 @@ mod object;
 
 use std::time::Duration;
 
-use self::object::OBJECT;
+use self::object::{LISTPACK, OBJECT};
 use super::super::connection::Session;
 use super::super::table::{HostCommand, HostRun, LaterFuture, host};
 use super::{ask_all, bad_subcommand, batch_of, help, run_on};
@@ -47,6 +47,7 @@ const HELP: &[(&str, &str)] = &[
     ("ERROR <text>", "Answers an error with this text."),
     ("HELP", "Prints this help."),
     ("HTSTATS <dbid>", "Describes the tables of a database, core by core."),
+    ("LISTPACK <key>", "Logs how a key is packed; an error if it is not."),
     ("LOG <message>", "Writes a message to the server's log."),
     ("OBJECT <key>", "Describes how a key is kept."),
     (
@@ -82,11 +83,8 @@ fn debug<'a>(session: &'a mut Session, whole: &'a Batch, out: &'a mut Out) -> La
                 out.ok();
                 Ok(())
             }
-            (b"OBJECT", 3) => {
-                let owner = route::owner(session.core.shards.layout, args.key(2));
-                out.append(&run_on(&session.core, owner, &OBJECT, whole).await?);
-                Ok(())
-            }
+            (b"LISTPACK", 3) => on_owner(session, whole, &LISTPACK, out).await,
+            (b"OBJECT", 3) => on_owner(session, whole, &OBJECT, out).await,
             (b"POPULATE", 3..=5) => {
                 Population::read(&args)?;
                 gather::run(&session.core.shards, &batch_of(&POPULATE, whole), out).await
@@ -106,6 +104,18 @@ fn debug<'a>(session: &'a mut Session, whole: &'a Batch, out: &'a mut Out) -> La
             _ => Err(bad_subcommand("DEBUG", args.at(1))),
         }
     })
+}
+
+/// Runs a row on the core that owns the key at argument 2.
+async fn on_owner(
+    session: &Session,
+    whole: &Batch,
+    row: &'static Command,
+    out: &mut Out,
+) -> CmdResult {
+    let owner = route::owner(session.core.shards.layout, whole.args(0).key(2));
+    out.append(&run_on(&session.core, owner, row, whole).await?);
+    Ok(())
 }
 
 /// The integer that a word begins with, 0 if with none.

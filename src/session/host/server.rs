@@ -2,12 +2,15 @@
 //!
 //! Invariant: what these commands report is gathered when they are asked; nothing is kept for them.
 
+use std::sync::atomic::Ordering;
+
 use super::super::connection::Session;
 use super::super::table::{HostCommand, HostRun, LaterFuture, host};
 use super::{statistics, total};
 use crate::base::alloc;
 use crate::base::num;
 use crate::command::spec::{Arity, Flags, Group, cmd};
+use crate::config::settings::Supervised;
 use crate::observe::info::{self, Facts};
 use crate::observe::process::Figures;
 use crate::resp::args::Args;
@@ -79,10 +82,12 @@ fn info<'a>(session: &'a mut Session, whole: &'a Batch, out: &'a mut Out) -> Lat
             executable: &identity.executable,
             config_file: &identity.config_file,
             ring_features: &identity.ring_features,
+            supervisor: supervisor(config.supervised),
             is_cluster: config.core_ports,
             total: &total(&cores),
             cores: &cores,
             command_name: &|id| core.table.entries[id].name,
+            startup_memory: identity.startup_memory.load(Ordering::Relaxed),
             used_memory: alloc::used() as u64,
             peak_memory: alloc::sample_peak() as u64,
             process: Figures::read(),
@@ -91,6 +96,15 @@ fn info<'a>(session: &'a mut Session, whole: &'a Batch, out: &'a mut Out) -> Lat
         out.verbatim("txt", info::render(&facts, &names).as_bytes());
         Ok(())
     })
+}
+
+/// Who supervises this process and has been told that it is ready.
+fn supervisor(setting: Supervised) -> &'static str {
+    let is_told = match setting {
+        Supervised::No | Supervised::Upstart => false,
+        Supervised::Systemd | Supervised::Auto => std::env::var_os("NOTIFY_SOCKET").is_some(),
+    };
+    if is_told { "systemd" } else { "no" }
 }
 
 /// What SHUTDOWN was told.

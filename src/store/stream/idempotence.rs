@@ -14,7 +14,8 @@ use std::sync::Arc;
 use super::id::Id;
 use crate::base::time::Millis;
 
-/// How long and how much a stream remembers.
+/// How long and how much a stream remembers: `stream-idmp-duration` and `stream-idmp-maxsize` until
+/// XCFGSET says otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
     /// Seconds that a message is remembered after its time.
@@ -24,6 +25,7 @@ pub struct Retention {
 }
 
 impl Default for Retention {
+    /// The defaults of the parameters.
     fn default() -> Retention {
         Retention { seconds: 100, messages: 100 }
     }
@@ -69,6 +71,11 @@ pub struct Idempotence {
 }
 
 impl Idempotence {
+    /// Nothing yet.
+    pub fn new(retention: Retention) -> Idempotence {
+        Idempotence { retention, ..Idempotence::default() }
+    }
+
     /// How long and how much is remembered.
     pub fn retention(&self) -> Retention {
         self.retention

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 
 use super::group::{Deliveries, Group};
 use super::id::Id;
+use super::idempotence::Retention;
 use super::node::Node;
 use super::trim::{References, Threshold, Trim};
 use super::{Deletion, NodeLimits, Stream};
@@ -243,7 +244,7 @@ fn a_large_stream_is_freed_in_slices() {
     let member = group.add_consumer(b"c", 0).expect("a new name");
     (1..=500).for_each(|seq| group.deliver(Id::new(0, seq), member, 1));
     stream.add_group(b"g", group);
-    stream.idempotence_mut().remember(b"p", b"m", Id::new(0, 1), 0);
+    stream.idempotence_mut(Retention::default()).remember(b"p", b"m", Id::new(0, 1), 0);
     let mut slices = 1;
     while !stream.free_some(100) {
         slices += 1;
