@@ -22,6 +22,8 @@ const PIPELINE_MAX: usize = 6;
 pub const KINDS: u64 = 52;
 /// The kinds that claim on all their cores at once: MSETNX, RENAME and COPY.
 pub const TWO_PHASE: u64 = 0b11 << 26 | 0b1111 << 31;
+/// The kinds that a connection's core divides: MSET and MGET.
+pub const SCATTERED: u64 = 0b1111_1111 << 18;
 /// Deadlines of keys, several kinds.
 pub const DEADLINES: u64 = 0b1_1111 << 52;
 /// Iterations with SCAN.

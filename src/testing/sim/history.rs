@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 
 use super::lines::Lines;
-use super::model::{Model, Run, served_key};
+use super::model::{Model, Place, Run, served_key};
 use super::scans::{Iteration, Watch};
 use crate::base::probe::Effect;
 use crate::base::time::Millis;
@@ -52,7 +52,7 @@ pub struct History {
     /// Commands that wait for ever, as it seems.
     stuck: Vec<usize>,
     /// What the shards hold in the end, and when that is.
-    end: Option<(Millis, BTreeMap<(usize, Vec<u8>), String>)>,
+    end: Option<(Millis, BTreeMap<Place, String>)>,
     error: Option<String>,
 }
 
@@ -100,7 +100,7 @@ impl History {
     }
 
     /// The shards hold this in the end.
-    pub fn end(&mut self, now: Millis, contents: BTreeMap<(usize, Vec<u8>), String>) {
+    pub fn end(&mut self, now: Millis, contents: BTreeMap<Place, String>) {
         self.end = Some((now, contents));
     }
 

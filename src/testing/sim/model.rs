@@ -24,6 +24,9 @@ struct Held {
 
 type Keys = BTreeMap<Vec<u8>, Held>;
 
+/// A key with the number of its database.
+pub type Place = (usize, Vec<u8>);
+
 /// Two databases of strings, and of lists under other names.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Model {
@@ -69,8 +72,7 @@ impl Model {
     }
 
     /// The keys that a command names whose deadline is over for sure, and may be over.
-    #[expect(clippy::type_complexity, reason = "two lists of places")]
-    fn overdue(&self, run: &Run<'_>) -> (Vec<(usize, Vec<u8>)>, Vec<(usize, Vec<u8>)>) {
+    fn overdue(&self, run: &Run<'_>) -> (Vec<Place>, Vec<Place>) {
         let (mut gone, mut open) = (Vec::new(), Vec::new());
         for (database, keys) in self.databases.iter().enumerate().filter(|_| self.is_volatile) {
             for word in &run.words[1..] {
@@ -105,7 +107,7 @@ impl Model {
     }
 
     /// Each key with what GET or LRANGE answer at `now`.
-    pub fn contents(&self, now: Millis) -> BTreeMap<(usize, Vec<u8>), String> {
+    pub fn contents(&self, now: Millis) -> BTreeMap<Place, String> {
         let mut contents = BTreeMap::new();
         for (database, keys) in self.databases.iter().enumerate() {
             let live = keys.iter().filter(|(_, held)| held.deadline.is_none_or(|at| at > now));
