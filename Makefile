@@ -6,7 +6,7 @@ SEED ?=
 SEEDS ?= 50000
 T ?= 60
 
-.PHONY: help run check setup test sim fuzz conformance bench micro loadtest stall doc
+.PHONY: help run check setup test explore sanitize sim fuzz conformance bench micro loadtest stall doc
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -21,9 +21,15 @@ check: ## Formatting and lints, warnings denied
 setup:
 	tests/setup.sh
 
-test: check setup ## The one test command: check, then every test
-	cargo test --workspace
+test: check setup ## The one test command: check, then every test, with the same random cases each time
+	PROPTEST_RNG_SEED=1 cargo test --workspace
 	tests/clients.sh
+
+explore: ## Look for new failures with fresh random cases, T seconds each way (T=60)
+	tests/explore.sh $(T)
+
+sanitize: ## Miri and AddressSanitizer on the unit tests (nightly; CASES=3 random cases under Miri)
+	tests/sanitize.sh
 
 sim: ## The deterministic simulator (SEEDS=n runs so many seeds, SEED=n repeats one)
 	SEED=$(SEED) SEEDS=$(SEEDS) cargo test --lib testing::sim -- --nocapture

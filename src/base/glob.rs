@@ -120,6 +120,7 @@ fn equal(left: u8, right: u8, ignore_case: bool) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::cases;
     use proptest::prelude::*;
 
     /// The definition, by recursion: a star takes nothing, or one byte and then the same again.
@@ -252,7 +253,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(4000))]
+        #![proptest_config(cases(4000))]
 
         #[test]
         fn matching_equals_its_naive_twin(

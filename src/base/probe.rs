@@ -44,6 +44,18 @@ pub enum Mutation {
     CancelLost,
     /// A long command claims nothing while it is done in portions.
     JobUnclaimed,
+    /// Who came last is served first.
+    LineReversed,
+    /// What was offered to somebody who leaves is taken from the key all the same.
+    OfferTaken,
+    /// The next in line is answered with what somebody has just been served.
+    ServedTwice,
+    /// Readers see keys whose time is over.
+    ExpiredServed,
+    /// An iteration leaves out every other shard.
+    ScanSkipsShard,
+    /// A client that is said to be closed is not.
+    KillForgotten,
     /// A wave's replies are written twice.
     ReplyDoubled,
     /// A connection that moves loses what it received meanwhile.
@@ -84,6 +96,18 @@ pub const fn small_portions() -> bool {
 #[inline(always)]
 pub fn took_effect<'a>(_: impl Iterator<Item = &'a [u8]>) {}
 
+/// A transaction was refused, so many times now.
+#[cfg(not(test))]
+#[inline(always)]
+pub fn refused(_: u32) {}
+
+/// Does something of which [`took_effect`] is not to speak.
+#[cfg(not(test))]
+#[inline(always)]
+pub fn unseen<T>(act: impl FnOnce() -> T) -> T {
+    act()
+}
+
 /// The words of commands that take effect together, at a moment still to come.
 #[cfg(not(test))]
 #[derive(Debug, Default)]
@@ -102,8 +126,8 @@ impl Witness {
 
 #[cfg(test)]
 pub use in_tests::{
-    Effect, Witness, mutated, restless, set_mutation, set_restless, set_small_portions,
-    small_portions, take_effects, took_effect,
+    Effect, Witness, mutated, refused, restless, set_mutation, set_restless, set_small_portions,
+    small_portions, take_effects, take_refusals, took_effect, unseen,
 };
 
 #[cfg(test)]
@@ -119,6 +143,7 @@ mod in_tests {
         static MUTATION: Cell<Option<Mutation>> = const { Cell::new(None) };
         static RESTLESS: Cell<bool> = const { Cell::new(false) };
         static SMALL_PORTIONS: Cell<bool> = const { Cell::new(false) };
+        static REFUSALS: Cell<u32> = const { Cell::new(0) };
         static EFFECTS: RefCell<Vec<Effect>> = const { RefCell::new(Vec::new()) };
     }
 
@@ -155,6 +180,24 @@ mod in_tests {
     /// A command takes effect now; its words are the client's.
     pub fn took_effect<'a>(words: impl Iterator<Item = &'a [u8]>) {
         EFFECTS.with_borrow_mut(|effects| effects.push(words.map(<[u8]>::to_vec).collect()));
+    }
+
+    /// A transaction was refused, so many times now.
+    pub fn refused(times: u32) {
+        REFUSALS.set(REFUSALS.get().max(times));
+    }
+
+    /// How often one transaction was refused at most, on this thread since the last call.
+    pub fn take_refusals() -> u32 {
+        REFUSALS.take()
+    }
+
+    /// Does something of which [`took_effect`] is not to speak.
+    pub fn unseen<T>(act: impl FnOnce() -> T) -> T {
+        let before = EFFECTS.with_borrow(Vec::len);
+        let result = act();
+        EFFECTS.with_borrow_mut(|effects| effects.truncate(before));
+        result
     }
 
     /// The words of commands that take effect together, at a moment still to come.

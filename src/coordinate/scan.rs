@@ -9,6 +9,7 @@
 use super::shards::Shards;
 use super::{fold, gather};
 use crate::base::layout::ScanCursor;
+use crate::base::probe::{Mutation, mutated};
 use crate::command::generic::scan_page;
 use crate::resp::args::Args;
 use crate::resp::error::CmdError;
@@ -34,8 +35,11 @@ pub async fn run(
         let answer = Answer::read(replies);
         found.append_range(replies, answer.keys_at, replies.encoded().len());
         count += answer.keys;
-        let next = answer.next;
+        let mut next = answer.next;
         let shard_ended = next.place == 0 && next.shard > 0;
+        if shard_ended && mutated(Mutation::ScanSkipsShard) {
+            next.shard += 1;
+        }
         if !shard_ended || count >= wanted {
             out.array(2);
             out.bulk_int(next.number() as i64);

@@ -17,7 +17,7 @@ use std::task::{Context, Poll};
 
 use super::hop::Hop;
 use super::shards::Shards;
-use crate::base::probe::{Mutation, Witness, mutated};
+use crate::base::probe::{Mutation, Witness, mutated, refused};
 use crate::shard::locks::{Claim, TransactionId};
 use crate::shard::message::{Batch, CoreId, Phase, Request, Response, Schedule, Task};
 
@@ -71,6 +71,7 @@ pub async fn hold_from<'s>(
         drop(held);
         asked.rest(shards).await;
         refusals += 1;
+        refused(refusals);
         if renews_id(refusals) {
             id = shards.next_id_after(refusals);
         }

@@ -135,15 +135,18 @@ impl Tree {
         let item: Item = unsafe { element.extend() };
         let (score, member) = (item.score(), item.member());
         self.grow_if_full();
+        // While true, nothing in the tree lies to the right of the node.
+        let mut is_last = true;
         let mut node = self.root;
         for level in (1..=self.height).rev() {
             // SAFETY: nodes above level 0 are inner nodes, and the tree is borrowed exclusively.
             let inner = unsafe { node.inner_mut() };
             let mut at = inner.child_of(score, member);
             if inner.children[at].len(level - 1) == capacity(level - 1) {
-                self.make_room(inner, at, level - 1, item);
+                self.make_room(inner, at, level - 1, item, is_last);
                 at = inner.child_of(score, member);
             }
+            is_last &= at + 1 == inner.len;
             inner.sizes[at] += 1;
             if at == 0 && inner.firsts[0].compare(score, member).is_gt() {
                 inner.set_first(0, item);
@@ -170,8 +173,15 @@ impl Tree {
     }
 
     /// Makes room in the full child at `at`, of level `level`, for an element that belongs there.
-    /// The parent is not full.
-    fn make_room(&mut self, parent: &mut Inner, at: usize, level: usize, item: Item) {
+    /// The parent is not full; `is_last` says that no node of its level lies behind it.
+    fn make_room(
+        &mut self,
+        parent: &mut Inner,
+        at: usize,
+        level: usize,
+        item: Item,
+        is_last: bool,
+    ) {
         let full = capacity(level);
         let has_room = |sibling: usize| parent.children[sibling].len(level) < full - full / 8;
         let left = if at + 1 < parent.len && has_room(at + 1) {
@@ -189,16 +199,12 @@ impl Tree {
         let is_first = at == 0 && parent.firsts[0].compare(score, member).is_gt();
         let kept = if is_first {
             1
-        } else if at + 1 == parent.len && self.is_behind_all(item) {
+        } else if is_last && at + 1 == parent.len && is_behind(parent.children[at], level, item) {
             full - 1
         } else {
             full / 2
         };
         self.split(parent, at, level, kept);
-    }
-
-    fn is_behind_all(&self, item: Item) -> bool {
-        self.last().is_none_or(|last| last.compare(item.score(), item.member()).is_lt())
     }
 
     /// Splits the child at `at`, which keeps the first `kept` of what it holds.
@@ -342,13 +348,6 @@ impl Tree {
         unsafe { leaf.as_ref() }.items().get(at).copied()
     }
 
-    /// The last element.
-    fn last(&self) -> Option<Item> {
-        let (leaf, at) = self.locate(self.len.checked_sub(1)?);
-        // SAFETY: the leaf is live, and the tree is borrowed.
-        unsafe { leaf.as_ref() }.items().get(at).copied()
-    }
-
     /// How many elements are before (`score`, `member`): its rank, if it is there.
     pub fn rank_of(&self, score: f64, member: &[u8]) -> usize {
         let (mut node, mut rank) = (self.root, 0);
@@ -457,6 +456,19 @@ impl Drop for Tree {
         // SAFETY: only an empty leaf is left, and nothing refers to it.
         unsafe { self.root.free(0) };
     }
+}
+
+/// True if `item` belongs behind all elements below `node`, which is of this level. Looks at no
+/// node above it, since those are being changed.
+fn is_behind(mut node: Child, level: usize, item: Item) -> bool {
+    for _ in 0..level {
+        // SAFETY: nodes above level 0 are live inner nodes, and the caller has borrowed the tree.
+        let inner = unsafe { node.inner() };
+        node = inner.children[inner.len - 1];
+    }
+    // SAFETY: as above, and nodes of level 0 are leaves.
+    let last = unsafe { node.leaf().as_ref() }.items().last();
+    last.is_none_or(|last| last.compare(item.score(), item.member()).is_lt())
 }
 
 /// Puts a new leaf behind `leaf` in the chain.

@@ -164,6 +164,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::testing::cases;
 
     #[derive(Debug, Clone)]
     enum Step {
@@ -185,7 +186,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(40))]
+        #![proptest_config(cases(40))]
         #[test]
         fn index_and_order_agree(steps in prop::collection::vec(step(), 1..1200)) {
             let mut set = RankedSet::new();

@@ -308,7 +308,7 @@ impl Net {
             return;
         }
         {
-            let mut output = socket.link.output();
+            let mut output = socket.link.outgoing();
             if output.is_empty() || socket.shut {
                 return;
             }
@@ -470,7 +470,7 @@ impl Net {
             return;
         }
         // A client that is being killed gets no more output: shutting down makes a stuck send fail.
-        let killed = socket.link.has_ended() && socket.link.output().is_empty();
+        let killed = socket.link.has_ended() && socket.link.outgoing().is_empty();
         if socket.sending.under_way && !(killed && socket.link.was_killed()) {
             return;
         }

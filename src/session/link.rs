@@ -163,6 +163,16 @@ impl Link {
         self.out.borrow_mut()
     }
 
+    /// What may be sent: of a client that was killed nothing any more, because what it had not
+    /// been sent by then is dropped, and later replies would be taken for the missing ones.
+    pub fn outgoing(&self) -> std::cell::RefMut<'_, Out> {
+        let mut out = self.out.borrow_mut();
+        if self.killed.get() {
+            out.clear();
+        }
+        out
+    }
+
     /// Says how many bytes the driver holds that the kernel has not taken yet; wakes a session that
     /// waits for the drain.
     pub fn set_unsent(&self, unsent: usize) -> bool {

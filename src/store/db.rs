@@ -21,6 +21,7 @@ use super::tuning::Tuning;
 use super::waiters::Waiters;
 use crate::base::hash::SLOTS;
 use crate::base::prng::Prng;
+use crate::base::probe::{Mutation, mutated};
 use crate::base::time::Millis;
 use crate::ds::table::{Position, Table};
 use crate::resp::args::Key;
@@ -296,7 +297,8 @@ impl Db {
     #[inline]
     fn live(&self, database: usize, key: Key<'_>) -> Option<EntryRef<'_>> {
         let entry = self.databases[database].table.get(self.find(database, key)?);
-        if entry.expiry().is_some_and(|at| at <= self.now) {
+        let is_over = entry.expiry().is_some_and(|at| at <= self.now);
+        if is_over && !mutated(Mutation::ExpiredServed) {
             self.stale.borrow_mut().push((database, key.bytes.into()));
             return None;
         }

@@ -10,6 +10,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound::{Excluded, Unbounded};
 
+use crate::base::probe::{Mutation, mutated};
 use crate::resp::args::Key;
 
 /// A key that somebody waits for.
@@ -135,7 +136,9 @@ impl Waiters {
     /// The first in line for a key behind the waiter `number`.
     pub fn after(&self, name: &Name, number: u64) -> Option<u64> {
         let line = self.find(name)?;
-        line.waiters.range((Excluded(number), Unbounded)).next().map(|(number, _)| *number)
+        let mut behind = line.waiters.range((Excluded(number), Unbounded));
+        let next = if mutated(Mutation::LineReversed) { behind.next_back() } else { behind.next() };
+        next.map(|(number, _)| *number)
     }
 
     /// True if somebody in line for a key wants to hear that it is gone.

@@ -2,6 +2,8 @@
 
 pub mod sim;
 
+use proptest::prelude::ProptestConfig;
+
 use crate::base::hash::SLOTS;
 use crate::command::portion::Portion;
 use crate::command::spec::Command;
@@ -94,6 +96,13 @@ impl Fixture {
     pub fn advance(&mut self, milliseconds: i64) {
         self.db.set_now(self.db.now() + milliseconds);
     }
+}
+
+/// How a property is tried: with so many cases, unless `PROPTEST_CASES` says otherwise.
+pub fn cases(own: u32) -> ProptestConfig {
+    let config = ProptestConfig::default();
+    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { config.cases } else { own };
+    ProptestConfig { cases, ..config }
 }
 
 /// Calls `use_args` with these words as a command's arguments.

@@ -10,7 +10,7 @@
 //! thread. Messages of one pair of cores arrive in order, as in the mesh.
 
 use std::cell::Cell;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -18,24 +18,35 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Wake, Waker};
 
 use crate::base::prng::Prng;
-use crate::base::probe::{Mutation, mutated, set_restless, set_small_portions, take_effects};
+use crate::base::probe::{
+    Mutation, mutated, set_restless, set_small_portions, take_effects, take_refusals,
+};
 use crate::base::seams::Clock;
 use crate::base::time::Millis;
+use crate::command;
 use crate::config::Config;
+use crate::resp::out::{Out, Protocol};
 use crate::session::client::{Client, Peer};
 use crate::session::connection::{Served, Session};
 use crate::session::core::{Core, Identity};
 use crate::session::link::Link;
+use crate::shard::execute;
 use crate::shard::handover::Handover;
 use crate::shard::message::{CoreId, Message};
+use crate::store::db::Db;
+use crate::store::entry::{EntryRef, ValueRef};
+use crate::testing::with_args;
 
 mod client;
 mod history;
+mod lines;
 mod model;
+mod scans;
 mod tests;
 
-use client::Customer;
-use history::History;
+use client::{Customer, Habits};
+use history::{History, Moment};
+use model::Place;
 
 /// Turns and client actions after which a run counts as stuck.
 const STEPS_MAX: u64 = 6_000;
@@ -122,26 +133,33 @@ struct Weather {
     small_portions: bool,
     /// Clients contend for few keys, with commands that claim first and work later.
     is_calm: bool,
+    /// Every message takes as long as it may, so that cores keep in step.
+    even: bool,
+    /// Out of how many chances to act a client pauses once; 0 is never.
+    pauses: u64,
+    /// Kinds of commands that only some runs have.
+    rare: u64,
 }
 
 impl Weather {
     fn draw(random: &mut Prng) -> Weather {
         // Where messages take long and nobody leaves or moves, coordinators that refuse each other
         // go on doing so.
-        if random.chance(1, 4) {
-            let delay_max = [20, 200, 2000][random.below(3) as usize];
-            let (slow_one_in, queue) = (1000, 64);
-            let (disconnects, restless, is_calm) = (0, false, true);
+        if random.chance(1, 6) {
             return Weather {
-                delay_max,
-                slow_one_in,
-                queue,
-                disconnects,
-                restless,
+                delay_max: [20, 200, 2000][random.below(3) as usize],
+                slow_one_in: 1000,
+                queue: 64,
+                disconnects: 0,
+                restless: false,
                 small_portions: false,
-                is_calm,
+                is_calm: true,
+                even: random.chance(1, 2),
+                pauses: 0,
+                rare: 0,
             };
         }
+        let rare = [client::DEADLINES, client::SCANS, client::KILLS, client::LARGE];
         Weather {
             delay_max: [1, 20, 200][random.below(3) as usize],
             slow_one_in: [4, 20, 1000][random.below(3) as usize],
@@ -150,6 +168,9 @@ impl Weather {
             restless: random.chance(1, 2),
             small_portions: random.chance(1, 2),
             is_calm: false,
+            even: false,
+            pauses: [0, 0, 4, 16][random.below(4) as usize],
+            rare: rare.into_iter().filter(|_| random.chance(1, 4)).sum(),
         }
     }
 }
@@ -171,10 +192,15 @@ pub struct Sim {
 impl Sim {
     /// Runs `seed` to its end. The error says what went wrong and shows the history.
     pub fn run(seed: u64) -> Result<Totals, String> {
-        drop(take_effects());
+        drop((take_effects(), take_refusals()));
         let mut sim = Sim::new(seed);
         let outcome = sim.serve().and_then(|()| sim.history.check());
-        let totals = Totals { commands: sim.history.len(), steps: sim.steps, moves: sim.moves };
+        let totals = Totals {
+            commands: sim.history.len(),
+            steps: sim.steps,
+            moves: sim.moves,
+            refusals: take_refusals(),
+        };
         outcome.map(|()| totals).map_err(|reason| format!("SEED={seed}: {reason}\n{}", sim.history))
     }
 
@@ -205,10 +231,17 @@ impl Sim {
             wakes: Vec::new(),
             random,
         };
-        let habits = (2 + sim.random.below(5), sim.draw_kinds());
+        let keys = 2 + if sim.weather.even { 0 } else { sim.random.below(5) };
+        let pauses = sim.weather.pauses;
+        let habits = Habits { keys, pauses, allowed: sim.draw_kinds() };
         let contenders = if sim.weather.is_calm { 4 } else { 2 };
         for number in 0..contenders + sim.random.below(5) as usize {
             sim.connect(number, habits);
+        }
+        let peers: Rc<Vec<u64>> = Rc::new(sim.customers.iter().map(|each| each.id).collect());
+        for customer in &mut sim.customers {
+            customer.peers = Rc::clone(&peers);
+            sim.history.meet(customer.number, customer.id);
         }
         sim
     }
@@ -216,17 +249,21 @@ impl Sim {
     /// The kinds of commands of this run: all, or only a few, because what one kind hides another
     /// may show (Groce and others, "Swarm Testing", 2012).
     fn draw_kinds(&mut self) -> u64 {
-        match self.random.below(8) {
-            0..4 => return u64::MAX,
-            4 | 5 => return client::TWO_PHASE,
+        let (common, rare) = ((1 << client::KINDS) - 1, self.weather.rare);
+        match (self.weather.is_calm, self.random.below(8)) {
+            (true, draw) => {
+                let all = if draw < 4 { client::SCATTERED } else { 0 };
+                return client::TWO_PHASE | all;
+            }
+            (false, 0..5) => return common | rare,
             _ => {}
         }
         let one = 1 << self.random.below(client::KINDS);
         (0..self.random.below(4))
-            .fold(one, |kinds, _| kinds | 1 << self.random.below(client::KINDS))
+            .fold(one | rare, |kinds, _| kinds | 1 << self.random.below(client::KINDS))
     }
 
-    fn connect(&mut self, number: usize, habits: (u64, u64)) {
+    fn connect(&mut self, number: usize, habits: Habits) {
         let at = self.random.below(self.stations.len() as u64) as usize;
         let station = &mut self.stations[at];
         let link = Rc::new(Link::new(number as u32, Rc::clone(&station.core.doorbell)));
@@ -252,7 +289,9 @@ impl Sim {
             if self.steps > STEPS_MAX {
                 return Err("no end in sight".into());
             }
-            self.now.set(self.now.get() + self.random.below(4 + self.weather.delay_max / 4));
+            // Where messages keep in step, a turn takes next to no time beside them.
+            let pace = if self.weather.even { 4 } else { 4 + self.weather.delay_max / 4 };
+            self.now.set(self.now.get() + self.random.below(pace));
             self.wake_sleepers();
             if !self.act() && !self.wait() && !self.send_home() {
                 break;
@@ -260,7 +299,30 @@ impl Sim {
             self.history.note_effects(self.steps, take_effects());
         }
         self.history.note_effects(self.steps, take_effects());
-        self.check_rest()
+        self.check_rest()?;
+        self.history.end(millis_of(self.now.get()), self.contents());
+        Ok(())
+    }
+
+    /// Each key of all shards with what GET or LRANGE answer.
+    fn contents(&self) -> BTreeMap<Place, String> {
+        let mut contents = BTreeMap::new();
+        for station in &self.stations {
+            station.core.begin_turn();
+            let mut db = station.core.shards.db.borrow_mut();
+            for database in 0..db.database_count() {
+                db.select(database);
+                let mut keys = Vec::new();
+                db.for_each(|entry| keys.push((entry.key().to_vec(), is_text(&entry))));
+                for (key, is_text) in keys {
+                    let words: &[&[u8]] =
+                        if is_text { &[b"GET", &key] } else { &[b"LRANGE", &key, b"0", b"-1"] };
+                    let reply = ask(&mut db, words);
+                    contents.insert((database, key), reply);
+                }
+            }
+        }
+        contents
     }
 
     /// Nothing happens any more: those who wait for a key for ever hang up. False if nobody does.
@@ -271,7 +333,10 @@ impl Sim {
             let Some(number) = customer.oldest().filter(waits) else { continue };
             self.history.leave_waiting(number);
             customer.link.end();
-            customer.leave(&mut self.history);
+            customer.leave(
+                Moment { step: self.steps, time: millis_of(self.now.get()) },
+                &mut self.history,
+            );
             let station = &mut self.stations[customer.station];
             station.awake |= station.is_ready();
             left = true;
@@ -284,7 +349,7 @@ impl Sim {
         let now = self.now.get();
         let stations = self.stations.iter().enumerate().filter(|(_, station)| station.awake);
         let mut able: Vec<(bool, usize)> = stations.map(|(index, _)| (true, index)).collect();
-        let customers = self.customers.iter().enumerate().filter(|(_, each)| each.can_act());
+        let customers = self.customers.iter().enumerate().filter(|(_, each)| each.can_act(now));
         able.extend(customers.map(|(index, _)| (false, index)));
         if able.is_empty() {
             return false;
@@ -297,19 +362,29 @@ impl Sim {
     }
 
     fn serve_customer(&mut self, index: usize) {
+        let now = self.moment();
         let customer = &mut self.customers[index];
         let station = &mut self.stations[customer.station];
-        if self.random.chance(self.weather.disconnects, 1000) {
+        // Whoever waits is the most likely to lose his patience.
+        let haste = if customer.oldest().is_some() { 4 } else { 1 };
+        if customer.was_killed() {
+            customer.leave(now, &mut self.history);
+        } else if self.random.chance(self.weather.disconnects * haste, 1000) {
             if self.random.chance(1, 2) {
                 customer.link.end();
             } else {
+                station.core.begin_turn();
                 station.tasks.retain(|task| !Rc::ptr_eq(&task.link, &customer.link));
             }
-            customer.leave(&mut self.history);
+            customer.leave(now, &mut self.history);
         } else {
-            customer.act(self.steps, &mut self.history);
+            customer.act(now, self.now.get(), &mut self.history);
         }
         station.awake |= station.is_ready() || station.core.shards.hops.staged();
+    }
+
+    fn moment(&self) -> Moment {
+        Moment { step: self.steps, time: millis_of(self.now.get()) }
     }
 
     /// One turn of a core: mail, tasks, outboxes, sleep.
@@ -329,6 +404,9 @@ impl Sim {
         station.core.timers.fire(station.core.now());
         station.core.shards.go_on();
         station.core.yielded.set(false);
+        if self.weather.rare & client::DEADLINES != 0 && self.random.chance(1, 4) {
+            station.core.maintain(1);
+        }
         self.poll_some(index);
         self.let_leave(index);
         if self.random.chance(3, 4) {
@@ -368,7 +446,8 @@ impl Sim {
         for customer in &mut self.customers {
             let leaves = customer.station == index && customer.can_depart();
             if leaves && self.random.chance(1, 2) {
-                customer.depart(self.steps, &mut self.history);
+                let now = Moment { step: self.steps, time: millis_of(self.now.get()) };
+                customer.depart(now, &mut self.history);
             }
         }
     }
@@ -397,7 +476,8 @@ impl Sim {
             let room = self.weather.queue.saturating_sub(inbox.len()).min(messages.len());
             let count = if self.random.chance(1, 4) { room.min(1) } else { room };
             for message in messages.drain(..count) {
-                let delay = self.random.below(self.weather.delay_max);
+                let drawn = self.random.below(self.weather.delay_max);
+                let delay = if self.weather.even { self.weather.delay_max } else { drawn };
                 let slow = self.random.chance(1, self.weather.slow_one_in);
                 let last = inbox.back().map_or(0, |mail| mail.due);
                 let due = last.max(now + if slow { 20 * delay } else { delay });
@@ -431,7 +511,12 @@ impl Sim {
 
     /// Lets time pass until the next wake; false if none is to come.
     fn wait(&mut self) -> bool {
-        let Some(next) = self.wakes.iter().map(|(due, _)| *due).min() else { return false };
+        let now = self.now.get();
+        let pauses = self.customers.iter().filter(|each| each.pauses());
+        let pauses = pauses.map(|each| each.pauses_until).filter(|until| *until > now);
+        let Some(next) = self.wakes.iter().map(|(due, _)| *due).chain(pauses).min() else {
+            return false;
+        };
         self.now.set(self.now.get().max(next));
         true
     }
@@ -457,6 +542,25 @@ impl Sim {
     }
 }
 
+fn is_text(entry: &EntryRef<'_>) -> bool {
+    !matches!(entry.value(), ValueRef::Object(_))
+}
+
+/// What a shard answers.
+fn ask(db: &mut Db, words: &[&[u8]]) -> String {
+    let mut rows = command::string::COMMANDS.iter().chain(command::list::COMMANDS);
+    let row = rows.find(|row| row.spec.name.as_bytes() == words[0]).expect("a known command");
+    let mut out = Out::new(Protocol::Resp2);
+    let outcome = with_args(words, |args| execute::execute(db, row, args, &mut out));
+    outcome.expect("the key is of that type");
+    String::from_utf8_lossy(&out.to_vec()).into_owned()
+}
+
+/// What the calendar shows when the virtual clock shows this, in microseconds.
+fn millis_of(micros: u64) -> Millis {
+    ((EPOCH_MICROS + micros) / 1000) as Millis
+}
+
 /// When the virtual clock shows this time of the calendar, in microseconds.
 fn micros_of(time: Millis) -> u64 {
     (time as u64 * 1000).saturating_sub(EPOCH_MICROS)
@@ -467,6 +571,8 @@ fn micros_of(time: Millis) -> u64 {
 pub struct Totals {
     pub commands: usize,
     pub steps: u64,
+    /// How often one transaction was refused, at most.
+    pub refusals: u32,
     /// Connections that went from one core to another.
     pub moves: usize,
 }

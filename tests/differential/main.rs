@@ -9,6 +9,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests read the clock")]
 
 mod bitmaps;
+mod blocking;
 mod changes;
 mod compare;
 mod grammar;

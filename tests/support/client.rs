@@ -110,6 +110,28 @@ impl Client {
         }
     }
 
+    /// The next reply, if all of it has arrived.
+    ///
+    /// # Errors
+    /// When the connection has ended.
+    pub fn try_receive_now(&mut self) -> io::Result<Option<(Reply, Vec<u8>)>> {
+        self.set_blocking(false);
+        let outcome = self.try_receive();
+        self.set_blocking(true);
+        match outcome {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            other => other.map(Some),
+        }
+    }
+
+    fn set_blocking(&self, blocks: bool) {
+        let done = match &self.stream {
+            Stream::Tcp(stream) => stream.set_nonblocking(!blocks),
+            Stream::Unix(stream) => stream.set_nonblocking(!blocks),
+        };
+        done.expect("a live socket has modes");
+    }
+
     /// Everything that comes until the server closes.
     ///
     /// # Errors

@@ -14,6 +14,7 @@ use crate::store::entry::Value;
 use crate::store::entry::ValueRef;
 use crate::store::tuning::Tuning;
 use crate::testing::Fixture;
+use crate::testing::cases;
 
 const FAMILIES: &[&[Command]] = &[generic::COMMANDS, string::COMMANDS];
 const NULL: &str = "$-1\r\n";
@@ -548,7 +549,7 @@ fn a_pattern_with_a_hashtag_skips_other_shards() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(cases(48))]
 
     #[test]
     fn a_scan_over_shards_returns_every_key_that_stays(

@@ -8,8 +8,8 @@
 //! Invariant: in the line for a key, nobody has his turn while somebody before him is called. A
 //! claim that is taken for somebody is dropped when his turn is over, however it ends.
 
-use super::parking::{Parked, Stage, awaits_any, for_each_touched, hide_others};
-use crate::base::probe::{Mutation, mutated};
+use super::parking::{Parked, Parking, Stage, awaits_any, for_each_touched, hide_others};
+use crate::base::probe::{Mutation, mutated, unseen};
 use crate::coordinate::shards::{Shards, Waiting, claim_of};
 use crate::shard::execute;
 use crate::shard::locks::{Claim, Scheduled, TransactionId};
@@ -122,6 +122,9 @@ impl Shards {
                 return Turn::Over;
             }
             let parked = parking.leave(&mut db, place).expect("it was just served");
+            if mutated(Mutation::ServedTwice) {
+                self.serve_again(&mut db, &mut parking, (name, place), &parked.batch);
+            }
             drop((db, parking, locks));
             self.answer(asker, Response::Ran(parked.batch));
             return Turn::Over;
@@ -136,6 +139,25 @@ impl Shards {
             Scheduled::Refused(..) => unreachable!("a fresh id is the largest"),
         }
         Turn::Lasts
+    }
+
+    /// Gives the next in line what another has taken: a fault that tests must notice.
+    #[cold]
+    fn serve_again(
+        &self,
+        db: &mut Db,
+        parking: &mut Parking,
+        (name, place): (&Name, u64),
+        served: &Batch,
+    ) {
+        let next = db.waiters.after(name, place);
+        let suits = |parked: &mut Parked| parked.stage == Stage::Waiting && parked.asker.is_some();
+        let next = next.filter(|next| parking.get(*next).is_some_and(suits));
+        let other = next.and_then(|next| parking.leave(db, next));
+        if let Some(Parked { asker: Some(asker), mut batch, .. }) = other {
+            batch.replies.append(&served.replies);
+            self.answer(asker, Response::Ran(batch));
+        }
     }
 
     /// The claim that was taken for a parked command is granted.
@@ -245,7 +267,11 @@ impl Shards {
             parking.leave(&mut db, place);
             return;
         }
-        let Stage::Called(claim, _) = parked.stage else { unreachable!("it is not waiting") };
+        let Stage::Called(claim, woken) = &parked.stage else { unreachable!("it is not waiting") };
+        let (claim, woken) = (*claim, woken.clone());
+        if mutated(Mutation::OfferTaken) && self.locks.borrow().is_granted(claim) {
+            unseen(|| attempt(&mut db, parked, &woken));
+        }
         drop((db, parking));
         self.end_turn(place, true, claim);
     }

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::base::probe::took_effect;
 use crate::command::spec::{Access, Blocking};
 use crate::coordinate::route;
 use crate::resp::args::{Args, Key};
@@ -75,6 +76,9 @@ impl Parking {
         for_each_awaited(db, &parked.batch, |db, key| {
             db.waiters.enter(database, key, place, minds);
         });
+        if cfg!(test) {
+            witness_arrival(db, &parked);
+        }
         self.parked.insert(place, parked);
         self.places.insert(id, place);
         place
@@ -132,6 +136,14 @@ impl Parking {
         }
         found
     }
+}
+
+/// Tells tests for which keys of this shard a command has begun to wait.
+fn witness_arrival(db: &mut Db, parked: &Parked) {
+    let mut keys = Vec::new();
+    for_each_awaited(db, &parked.batch, |_, key| keys.push(key.bytes.to_vec()));
+    let keys = [b"+", &keys.join(&b' ')[..]].concat();
+    took_effect(parked.batch.args(0).from(0).chain(std::iter::once(&keys[..])));
 }
 
 /// Calls `found` with each line of this shard that the command stands in.

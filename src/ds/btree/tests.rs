@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::node::{Child, INNER_LEN, LEAF_LEN};
 use super::{Element, ElementRef, Tree};
 use crate::base::prng::Prng;
+use crate::testing::cases;
 
 /// A tree with the owner of its elements, and the same elements in a sorted vector.
 #[derive(Default)]
@@ -112,7 +113,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(60))]
+    #![proptest_config(cases(60))]
     #[test]
     fn a_tree_agrees_with_a_sorted_vector(steps in prop::collection::vec(step(), 1..1500)) {
         let mut twins = Twins::default();

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use proptest::prelude::*;
 
 use super::*;
+use crate::testing::cases;
 
 /// A record whose hash is whatever the test says, and whose life is counted.
 struct Item {
@@ -179,7 +180,7 @@ fn bursts() -> impl Strategy<Value = Vec<Burst>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 2 } else { 100 }))]
+    #![proptest_config(cases(100))]
 
     #[test]
     fn the_dictionary_agrees_with_a_map(spread in Spread::any(), bursts in bursts()) {

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::base::alloc::block_size;
+use crate::testing::cases;
 
 /// Integers of all widths, many of them equal.
 fn integer() -> impl Strategy<Value = i64> {
@@ -32,7 +33,7 @@ fn check(set: &Intset, model: &BTreeSet<i64>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 4 } else { 256 }))]
+    #![proptest_config(cases(256))]
 
     #[test]
     fn an_intset_agrees_with_a_sorted_set(

@@ -93,6 +93,7 @@ fn empty_ones_allocate_nothing() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "it takes Miri minutes")]
 fn more_items_than_the_count_can_say() {
     let mut listpack: Listpack = (0..70_000i64).collect();
     assert_eq!(listpack.as_bytes()[4..6], [0xFF, 0xFF]);

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::testing::cases;
 
 type Model = Vec<(Vec<u8>, Vec<u8>)>;
 
@@ -23,7 +24,7 @@ fn text() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 4 } else { 200 }))]
+    #![proptest_config(cases(200))]
 
     #[test]
     fn pairs_agree_with_a_vector(

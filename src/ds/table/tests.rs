@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::segment::{BUCKETS, MAX_DEPTH};
 use super::*;
+use crate::testing::cases;
 
 /// A record whose hash is whatever the test says, and whose life is counted.
 struct Item {
@@ -225,7 +226,6 @@ enum Burst {
 }
 
 const KEYS: u32 = if cfg!(miri) { 900 } else { 4000 };
-const CASES: u32 = if cfg!(miri) { 3 } else { 48 };
 
 fn bursts() -> impl Strategy<Value = Vec<Burst>> {
     let burst = prop_oneof![
@@ -282,12 +282,8 @@ fn sweep(twins: &mut Twins, divisor: u32) {
     assert!(twins.model.keys().all(|key| key % divisor != 0));
 }
 
-fn config() -> ProptestConfig {
-    ProptestConfig { cases: CASES, failure_persistence: None, ..Default::default() }
-}
-
 proptest! {
-    #![proptest_config(config())]
+    #![proptest_config(cases(48))]
 
     #[test]
     fn behaves_like_a_map(spread in Spread::any(), bursts in bursts()) {

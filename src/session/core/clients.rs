@@ -6,6 +6,7 @@
 use std::rc::Rc;
 
 use super::Core;
+use crate::base::probe::{Mutation, mutated};
 use crate::base::time::Millis;
 use crate::session::client::Client;
 use crate::session::link::Link;
@@ -42,7 +43,9 @@ impl Core {
         let mut count = 0;
         for client in clients.values().filter(|client| client.matches(filter, self.now())) {
             if !client.link.was_killed() {
-                client.link.kill();
+                if !mutated(Mutation::KillForgotten) {
+                    client.link.kill();
+                }
                 count += 1;
             }
         }

@@ -3,6 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::*;
+use crate::testing::cases;
 
 const DATABASES: usize = 3;
 const START: Millis = 1_700_000_000_000;
@@ -298,7 +299,7 @@ fn compare(db: &mut Db, model: &mut Model) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(128))]
+    #![proptest_config(cases(128))]
 
     #[test]
     fn a_keyspace_is_a_map_with_expiry(steps in prop::collection::vec(step(), 1..120)) {

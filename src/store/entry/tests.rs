@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::testing::cases;
 
 /// The obvious version of an entry.
 #[derive(Clone, Debug, PartialEq)]
@@ -142,12 +143,8 @@ fn new_twin(key: &[u8], value: &[u8], expiry: Option<i64>) -> Twin {
     Twin { key, value, is_int: false, expiry, access: 0, modified: false }
 }
 
-fn config() -> ProptestConfig {
-    ProptestConfig { cases: 256, failure_persistence: None, ..Default::default() }
-}
-
 proptest! {
-    #![proptest_config(config())]
+    #![proptest_config(cases(256))]
 
     #[test]
     fn behaves_like_its_twin(
@@ -223,19 +220,20 @@ fn a_shared_value_is_not_changed_under_its_reader() {
 
 #[test]
 fn appending_a_megabyte_moves_rarely() {
+    const SIZE: usize = if cfg!(miri) { 1 << 16 } else { 1 << 20 };
     let mut entry = Entry::new(b"key", Value::Raw(b""), None);
     let mut moves = 0;
     let mut before = ptr::null();
-    for step in 0..(1 << 20) / 64 {
+    for step in 0..SIZE / 64 {
         entry.append(&pattern(64, step));
         if let ValueRef::Big(bytes) = entry.view().value() {
             moves += usize::from(bytes.as_ptr() != before);
             before = bytes.as_ptr();
         }
     }
-    assert_eq!(text(entry.view().value()).len(), 1 << 20);
+    assert_eq!(text(entry.view().value()).len(), SIZE);
     assert!(moves < 20, "{moves} moves");
-    assert!(entry.view().memory(0) <= 2 * (1 << 20) + 64);
+    assert!(entry.view().memory(0) <= 2 * SIZE + 64);
 }
 
 #[test]

@@ -8,6 +8,7 @@ use super::{FieldExpiry, Hash};
 use crate::base::prng::Prng;
 use crate::base::time::Millis;
 use crate::store::object::{EncodingLimits, Typed};
+use crate::testing::cases;
 
 /// Limits that a few fields reach.
 fn tight() -> EncodingLimits {
@@ -139,7 +140,7 @@ fn play(steps: &[Step], fields: u8, limits: &EncodingLimits) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(120))]
+    #![proptest_config(cases(120))]
 
     #[test]
     fn a_hash_does_what_its_twin_does(steps in steps(), fields in 1..12u8) {

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::testing::cases;
 
 type Twin = Vec<(f64, Vec<u8>)>;
 
@@ -40,7 +41,7 @@ fn score() -> impl Strategy<Value = f64> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(cases(200))]
     #[test]
     fn a_set_agrees_with_a_sorted_vector(
         steps in prop::collection::vec((member(), score(), 0..10u8), 1..150),

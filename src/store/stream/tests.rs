@@ -12,6 +12,7 @@ use super::node::Node;
 use super::trim::{References, Threshold, Trim};
 use super::{Deletion, NodeLimits, Stream};
 use crate::store::object::Typed;
+use crate::testing::cases;
 
 const SMALL: NodeLimits = NodeLimits { bytes: 200, entries: 7 };
 
@@ -130,7 +131,7 @@ impl Twin {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(60))]
+    #![proptest_config(cases(60))]
 
     #[test]
     fn it_behaves_like_a_list(steps in steps(), start in any::<u8>(), end in any::<u8>()) {
