@@ -521,6 +521,16 @@ impl<'k> Write<'_, 'k> {
         }
     }
 
+    /// The value, if the key exists, which is then marked as accessed.
+    #[inline]
+    pub(super) fn access(&self) -> Option<ValueRef<'_>> {
+        let entry = self.entry()?;
+        if self.db.touching {
+            self.db.touch(entry);
+        }
+        Some(entry.value())
+    }
+
     /// Keeps a string as one that was changed in place, though its content stays: what a command
     /// does that would have written and found nothing to change. No change is reported.
     pub fn make_modified(&mut self) {

@@ -21,6 +21,8 @@ pub struct Edit<'d, T: Typed> {
     /// True until a change is reported, if the key did not exist before.
     pub(super) is_provisional: bool,
     is_changed: bool,
+    /// True if a change may have emptied the collection, or put something into it that expires.
+    is_unsettled: bool,
     collection: PhantomData<T>,
 }
 
@@ -43,9 +45,8 @@ impl Db {
     #[inline]
     pub fn edit<'d, T: Typed>(&'d mut self, key: Key<'d>) -> Result<Option<Edit<'d, T>>, CmdError> {
         let guard = self.write(key);
-        let Some(value) = guard.value() else { return Ok(None) };
+        let Some(value) = guard.access() else { return Ok(None) };
         typed::<T>(value)?;
-        guard.mark_accessed();
         Ok(Some(Edit::new(guard, false)))
     }
 
@@ -57,10 +58,9 @@ impl Db {
         key: Key<'d>,
     ) -> Result<Edit<'d, T>, CmdError> {
         let mut guard = self.write(key);
-        let is_new = match guard.value() {
+        let is_new = match guard.access() {
             Some(value) => {
                 typed::<T>(value)?;
-                guard.mark_accessed();
                 false
             }
             None => {
@@ -83,7 +83,8 @@ fn typed<T: Typed>(value: ValueRef<'_>) -> Result<&T, CmdError> {
 
 impl<'d, T: Typed> Edit<'d, T> {
     fn new(guard: Write<'d, 'd>, is_provisional: bool) -> Edit<'d, T> {
-        Edit { guard, is_provisional, is_changed: false, collection: PhantomData }
+        let (is_changed, is_unsettled) = (false, false);
+        Edit { guard, is_provisional, is_changed, is_unsettled, collection: PhantomData }
     }
 
     /// Opens what is behind a guard, if it is a collection of this type.
@@ -94,7 +95,15 @@ impl<'d, T: Typed> Edit<'d, T> {
 
     /// Counts one change and reports it. The request repeats the change the first time; what is
     /// reported after that is a further event of it.
+    #[inline]
     pub fn changed(&mut self, event: Event) {
+        self.is_unsettled = true;
+        self.grown(event);
+    }
+
+    /// Like [`Edit::changed`], for a change that only added something, and nothing that expires.
+    #[inline]
+    pub fn grown(&mut self, event: Event) {
         let is_first = !std::mem::replace(&mut self.is_changed, true);
         self.is_provisional = false;
         self.guard.changed(event, || if is_first { Effect::Request } else { Effect::Carried });
@@ -169,7 +178,7 @@ impl<T: Typed> Drop for Edit<'_, T> {
     fn drop(&mut self) {
         if self.is_provisional {
             self.guard.discard();
-        } else if self.is_changed {
+        } else if self.is_unsettled {
             let collection = &**self;
             if Typed::is_empty(collection) {
                 self.guard.discard();
