@@ -250,7 +250,7 @@ pub struct BufferRing {
 }
 
 /// How many buffers the kernel gets before it asked for more.
-const OFFERED_FIRST: u16 = 16;
+const OFFERED_FIRST: u16 = 4;
 
 const ENTRIES_LEN: usize = RECEIVE_BUFFERS as usize * size_of::<BufRingEntry>();
 /// From one buffer to the next. Were it a multiple of a page, the beginnings of all buffers would
