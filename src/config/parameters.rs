@@ -32,7 +32,6 @@ const NO_MONITORING: &str = "the slow log and latency events are not recorded ye
 const NO_CLIENT_EVICTION: &str = "clients are not evicted yet";
 const NO_TENACITY: &str = "a request evicts until there is room";
 const NO_TITLE: &str = "the title of the process is never changed";
-const NO_SPINNING: &str = "an idle core sleeps at once";
 const NO_SYSLOG: &str = "there is no log to syslog";
 const NO_LAZINESS: &str = "what is freed in the background does not depend on it yet";
 const PERSISTENCE: Slot = Slot::Reserved(NO_PERSISTENCE);
@@ -244,6 +243,8 @@ pub const PARAMETERS: &[Parameter] = &[
     choice::<Permission>("enable-protected-configs", "no", field!(enable_protected_configs))
         .immutable()
         .doc("Who may change protected parameters with CONFIG SET."),
+    integer("gather-us", 0, 10_000, "100", field!(gather_us))
+        .doc("Microseconds that a request may wait for others while many clients are busy."),
     integer("hash-max-listpack-entries", 0, LONG_MAX, "512", field!(hash_max_listpack_entries))
         .alias("hash-max-ziplist-entries")
         .doc("Most fields of a hash in compact form."),
@@ -463,7 +464,6 @@ pub const PARAMETERS: &[Parameter] = &[
         .doc("Mark on the packets of the server's sockets; 0 for none."),
     integer("spin-us", 0, 1_000_000, "0", field!(spin_us))
         .immutable()
-        .reserved(NO_SPINNING)
         .doc("Microseconds that an idle core polls before it sleeps."),
     switch("stop-writes-on-bgsave-error", "yes", PERSISTENCE)
         .doc("Refuse writes after a snapshot failed."),

@@ -159,6 +159,8 @@ pub struct Settings {
     pub core_ports: bool,
     /// Whether a connection moves to the core that owns nearly all keys it uses.
     pub move_connections: bool,
+    /// Microseconds that a request may wait for others while many connections are busy.
+    pub gather_us: u32,
     /// Microseconds that an idle core polls before it sleeps.
     pub spin_us: u32,
 }

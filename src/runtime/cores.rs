@@ -230,7 +230,9 @@ impl Driver {
         } else {
             add(&self.core.turns.sleeps, 1);
             self.arm_timer();
-            self.ring.submit_and_sleep()?;
+            let window_us = self.core.gather_us();
+            let want = self.net.gather.want(self.core.now(), window_us);
+            self.ring.submit_and_sleep(want, window_us)?;
             self.mesh.awake();
         }
         if self.ring.is_all_submitted() {

@@ -8,6 +8,7 @@ pub mod clock;
 mod connect;
 mod cores;
 mod disk;
+mod gather;
 pub mod listen;
 pub mod mesh;
 mod net;

@@ -15,6 +15,7 @@ use std::rc::Rc;
 use bytes::Bytes;
 use io_uring::{cqueue, opcode, squeue, types};
 
+use super::gather::Gather;
 use super::ring::{BUFFER_GROUP, BufferRing, Ring};
 use crate::base::seams::{Buffers, Chunk};
 use crate::limits;
@@ -104,6 +105,8 @@ struct Socket {
     big: Option<BigReceive>,
     sending: Sending,
     shut: bool,
+    /// The period of [`Gather`] in which it last sent something.
+    last_period: u32,
 }
 
 impl Socket {
@@ -135,6 +138,7 @@ pub struct Net {
     submitted: Vec<u32>,
     /// Emptied output buffers, the most recently used last.
     spare: Vec<Vec<u8>>,
+    pub gather: Gather,
     pub bytes_in: u64,
     pub bytes_out: u64,
 }
@@ -157,6 +161,7 @@ impl Net {
             silent: Vec::new(),
             submitted: Vec::new(),
             spare: Vec::new(),
+            gather: Gather::new(),
             bytes_in: 0,
             bytes_out: 0,
         }
@@ -183,6 +188,7 @@ impl Net {
             big: None,
             sending: Sending::default(),
             shut: false,
+            last_period: 0,
         });
         self.live += 1;
         self.start_receive(ring, number);
@@ -363,6 +369,7 @@ impl Net {
             self.bytes_in += len as u64;
             let chunk = Chunk::lent(Rc::clone(&self.home), buffer, len);
             if len > 0 {
+                self.gather.arrived(&mut socket.last_period);
                 socket.link.received(chunk);
             }
             if socket.receiving == Receiving::Multishot && socket.link.is_full() {

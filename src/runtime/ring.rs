@@ -13,7 +13,7 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use io_uring::types::BufRingEntry;
-use io_uring::{IoUring, cqueue, squeue};
+use io_uring::{IoUring, cqueue, squeue, types};
 
 use crate::base::seams::Buffers;
 use crate::limits::{DIRECT_SOCKETS, LENT_MAX, RECEIVE_BUFFER_SIZE, RECEIVE_BUFFERS};
@@ -67,6 +67,7 @@ pub struct Ring {
 
 /// Flags of io_uring_enter, see io_uring_enter(2).
 const ENTER_GETEVENTS: u32 = 1;
+const ENTER_EXT_ARG: u32 = 1 << 3;
 const ENTER_REGISTERED_RING: u32 = 1 << 4;
 const ENTER_NO_IOWAIT: u32 = 1 << 7;
 
@@ -134,12 +135,20 @@ impl Ring {
         self.enter(0)
     }
 
-    /// Submits what is queued and sleeps until a completion arrives. There is no limit of time: a
-    /// timer that the kernel sets up for each sleep costs as much as a small send, so the driver
-    /// keeps one timeout operation in the ring instead. For the same reason completions are not
-    /// waited for in numbers with a minimum wait, which would save turns.
-    pub fn submit_and_sleep(&mut self) -> io::Result<()> {
-        self.enter(1)
+    /// Submits what is queued and sleeps until a completion arrives; if `want` is more than one,
+    /// until so many have arrived or the first has waited for others for `window_us` microseconds.
+    ///
+    /// Otherwise there is no limit of time: a timer that the kernel sets up for each sleep costs as
+    /// much as a small send, so the driver keeps one timeout operation in the ring instead.
+    pub fn submit_and_sleep(&mut self, want: u32, window_us: u32) -> io::Result<()> {
+        if want == 1 || !self.features.minimum_wait {
+            return self.enter(1);
+        }
+        self.submit_backlog()?;
+        // Without an end of the whole wait the kernel would take the minimum for the end.
+        let day = types::Timespec::new().sec(24 * 60 * 60);
+        let limits = types::SubmitArgs::new().timespec(&day).min_wait_usec(window_us);
+        settled(self.call(want, ENTER_EXT_ARG, &raw const limits as usize, size_of_val(&limits)))
     }
 
     /// True if the kernel has seen every operation that was queued before the last submit and
@@ -149,30 +158,36 @@ impl Ring {
     }
 
     fn enter(&mut self, want: u32) -> io::Result<()> {
+        self.submit_backlog()?;
+        settled(self.call(want, 0, 0, 0))
+    }
+
+    /// Moves what had no room into the submission queue, submitting what fills it.
+    fn submit_backlog(&mut self) -> io::Result<()> {
         while !self.backlog.is_empty() {
-            self.get_events(0)?;
+            settled(self.call(0, 0, 0, 0))?;
             let mut queue = self.uring.submission();
             let room = queue.capacity() - queue.len();
+            if room == 0 {
+                break;
+            }
             for entry in self.backlog.drain(..room.min(self.backlog.len())) {
                 // SAFETY: as in `push`; there is room.
                 unsafe { queue.push(&entry) }.expect("there is room");
             }
         }
-        match self.get_events(want) {
-            Err(error) if !is_transient(&error) => Err(error),
-            _ => Ok(()),
-        }
+        Ok(())
     }
 
     /// Submits and waits for `want` completions. A plain submit would not run deferred work; asking
-    /// for events, even none, does.
-    fn get_events(&mut self, want: u32) -> io::Result<()> {
+    /// for events, even none, does. `argument`, if it is not 0, is the address of so many bytes.
+    fn call(&mut self, want: u32, flags: u32, argument: usize, len: usize) -> io::Result<()> {
         let pending = self.uring.submission().len() as u32;
-        let (handle, flags) = (self.handle, self.enter_flags);
-        // SAFETY: no argument is passed, so none can dangle; what the queue's entries refer to
-        // stays valid by the contract of `push`.
+        let (handle, flags) = (self.handle, self.enter_flags | flags);
+        // SAFETY: the argument outlives the call; what the queue's entries refer to stays valid by
+        // the contract of `push`.
         let entered = unsafe {
-            libc::syscall(libc::SYS_io_uring_enter, handle, pending, want, flags, 0usize, 0usize)
+            libc::syscall(libc::SYS_io_uring_enter, handle, pending, want, flags, argument, len)
         };
         if entered < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
     }
@@ -223,6 +238,14 @@ fn register(uring: &IoUring) -> Option<i32> {
         libc::syscall(libc::SYS_io_uring_register, fd, REGISTER_RING_FDS, &raw mut update, 1)
     };
     (registered == 1).then_some(update.offset as i32)
+}
+
+/// What remains of a result when it is clear what to do: come again.
+fn settled(entered: io::Result<()>) -> io::Result<()> {
+    match entered {
+        Err(error) if !is_transient(&error) => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// Interrupted, or the completion queue wants to be emptied first: come again.

@@ -189,6 +189,7 @@ struct Tuned {
     samples: usize,
     query_buffer_max: usize,
     spin_ns: u64,
+    gather_us: u32,
     move_connections: bool,
     output: OutputLimit,
 }
@@ -208,6 +209,7 @@ fn tuned(config: &Config) -> Tuned {
         policy: policy(config),
         samples: config.maxmemory_samples as usize,
         spin_ns: u64::from(config.spin_us) * 1000,
+        gather_us: config.gather_us,
         move_connections: config.move_connections,
         query_buffer_max: config.client_query_buffer_limit as usize,
         output: OutputLimit {
@@ -386,6 +388,11 @@ impl Core {
     /// How long to look for work before sleeping, in nanoseconds.
     pub fn spin_ns(&self) -> u64 {
         self.tuned.get().spin_ns
+    }
+
+    /// How long a request may wait for others under load, in microseconds.
+    pub fn gather_us(&self) -> u32 {
+        self.tuned.get().gather_us
     }
 
     /// `move-connections`.
