@@ -78,7 +78,7 @@ pub fn equivalent(command: &Command, expected: &Received, actual: &Received, cou
 /// Whether SORT's pattern names no key, so that there is nothing to sort by.
 fn is_left_unsorted(command: &Command) -> bool {
     let patterns = command.windows(2).filter(|words| words[0].eq_ignore_ascii_case(b"BY"));
-    patterns.map(|words| &words[1]).last().is_some_and(|pattern| !pattern.contains(&b'*'))
+    patterns.map(|words| &words[1]).next_back().is_some_and(|pattern| !pattern.contains(&b'*'))
 }
 
 /// Whether both are negative (no key, no expiry) and equal, or both positive and close.
