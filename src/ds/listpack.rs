@@ -37,9 +37,10 @@
 //!
 //! # Cost
 //!
-//! A change moves what is behind it, once: every one of them is a [`Listpack::splice`]. Growing
-//! reallocates at four sizes per power of two; what it copies is constant for each byte added.
-//! Positions are byte offsets: they stay valid up to the first change in front of them.
+//! A change moves what is behind it, once: every one of them is a [`Listpack::splice`], or a short
+//! cut of it for one item. Growing reallocates at four sizes per power of two; what it copies is
+//! constant for each byte added. Positions are byte offsets: they stay valid up to the first change
+//! in front of them.
 //!
 //! Reading is bounds-checked throughout: a position that went stale gives a wrong item or a panic,
 //! never memory that is not the listpack's.

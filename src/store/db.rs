@@ -514,11 +514,7 @@ impl<'k> Write<'_, 'k> {
     /// Marks the key as accessed, if it exists, as a writing command does.
     #[inline]
     pub fn mark_accessed(&self) {
-        if let Some(entry) = self.entry()
-            && self.db.touching
-        {
-            self.db.touch(entry);
-        }
+        self.access();
     }
 
     /// The value, if the key exists, which is then marked as accessed.

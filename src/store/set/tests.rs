@@ -47,7 +47,8 @@ proptest! {
         members in prop::collection::vec(member(), 1..16),
         only_integers in any::<bool>(),
     ) {
-        let is_kept = |member: &&Vec<u8>| !only_integers || matches!(Item::from(&member[..]), Item::Int(_));
+        let is_integer = |member: &[u8]| matches!(Item::from(member), Item::Int(_));
+        let is_kept = |member: &&Vec<u8>| !only_integers || is_integer(member);
         let (mut set, mut twin) = (Set::new(), Set::new());
         for part in [first, members] {
             let part: Vec<&[u8]> = part.iter().filter(is_kept).map(|member| &member[..]).collect();
