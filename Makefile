@@ -6,7 +6,7 @@ SEED ?=
 SEEDS ?= 50000
 T ?= 60
 
-.PHONY: help run check setup test sim fuzz conformance bench micro loadtest doc
+.PHONY: help run check setup test sim fuzz conformance bench micro loadtest stall doc
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -43,6 +43,9 @@ micro: ## Micro-benchmarks (ARGS="table" runs those whose name has it)
 
 loadtest: ## The load generator (ARGS="...")
 	cargo run --release -p loadtest --bin loadtest -- $(ARGS)
+
+stall: ## How long commands on large collections keep others waiting (ARGS="--port 6379"; empties it)
+	cargo run --release -p loadtest --bin stall -- $(ARGS)
 
 doc: ## API documentation in target/doc
 	cargo doc --workspace --no-deps --document-private-items

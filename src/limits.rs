@@ -32,6 +32,11 @@ pub const MESH_QUEUE: usize = 1024;
 pub const CORES_MAX: usize = 1 << 10;
 /// Entries of flushed databases, or elements of large values, freed in one step.
 pub const FREE_STEP: usize = 256;
+/// Elements that a command on a large collection handles before others have their turn: some
+/// hundred microseconds, most of which is waiting for memory.
+pub const PORTION_ELEMENTS: usize = 4096;
+/// Bytes of a reply after which others have their turn, however few elements they are.
+pub const PORTION_BYTES: usize = 512 * 1024;
 /// Bytes of the names that one connection may declare for HIMPORT.
 pub const FIELDSETS_MAX: usize = 4 * 1024 * 1024;
 /// Replies to other cores' commands that a mesh turn handles before connections get their turn.

@@ -1,5 +1,6 @@
 //! Loads a server that speaks Redis's protocol, measures latency and throughput, and can check
-//! every reply; and compares servers. Two programs: `loadtest` and `compare`.
+//! every reply; compares servers; and measures how long one command keeps others waiting. Three
+//! programs: `loadtest`, `compare` and `stall`.
 //!
 //! In reading order, for `loadtest`: `options` (what was asked), `run` (a whole run), `worker` (a
 //! thread's event loop), `workload` (makes requests, from `mix`, `keys`, `sizes` and `encode`),
@@ -8,7 +9,7 @@
 //! owns which slot), `connect` and `decode` (greetings).
 //!
 //! `compare` is the module of that name. It starts load generators as processes, so that every
-//! figure comes from a command that anybody can repeat.
+//! figure comes from a command that anybody can repeat. `stall`, too, is the module of that name.
 
 pub mod cluster;
 pub mod compare;
@@ -28,5 +29,6 @@ pub mod reply;
 pub mod report;
 pub mod run;
 pub mod sizes;
+pub mod stall;
 pub mod worker;
 pub mod workload;

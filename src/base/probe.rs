@@ -42,6 +42,8 @@ pub enum Mutation {
     HoldForgotten,
     /// A shard does not hear that a command waits no longer.
     CancelLost,
+    /// A long command claims nothing while it is done in portions.
+    JobUnclaimed,
     /// A wave's replies are written twice.
     ReplyDoubled,
     /// A connection that moves loses what it received meanwhile.
@@ -70,6 +72,13 @@ pub const fn restless() -> bool {
     false
 }
 
+/// True if a collection of two elements is a large one.
+#[cfg(not(test))]
+#[inline(always)]
+pub const fn small_portions() -> bool {
+    false
+}
+
 /// A command takes effect now; its words are the client's.
 #[cfg(not(test))]
 #[inline(always)]
@@ -93,7 +102,8 @@ impl Witness {
 
 #[cfg(test)]
 pub use in_tests::{
-    Effect, Witness, mutated, restless, set_mutation, set_restless, take_effects, took_effect,
+    Effect, Witness, mutated, restless, set_mutation, set_restless, set_small_portions,
+    small_portions, take_effects, took_effect,
 };
 
 #[cfg(test)]
@@ -108,6 +118,7 @@ mod in_tests {
     thread_local! {
         static MUTATION: Cell<Option<Mutation>> = const { Cell::new(None) };
         static RESTLESS: Cell<bool> = const { Cell::new(false) };
+        static SMALL_PORTIONS: Cell<bool> = const { Cell::new(false) };
         static EFFECTS: RefCell<Vec<Effect>> = const { RefCell::new(Vec::new()) };
     }
 
@@ -129,6 +140,16 @@ mod in_tests {
     /// True if connections are to move as soon as a command went elsewhere.
     pub fn restless() -> bool {
         RESTLESS.get()
+    }
+
+    /// Makes collections of more than one element large ones on this thread, or not.
+    pub fn set_small_portions(small: bool) {
+        SMALL_PORTIONS.set(small);
+    }
+
+    /// True if a collection of two elements is a large one.
+    pub fn small_portions() -> bool {
+        SMALL_PORTIONS.get()
     }
 
     /// A command takes effect now; its words are the client's.

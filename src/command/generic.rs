@@ -134,7 +134,7 @@ pub const COMMANDS: &[Command] = &[
         .acl(KEYSPACE_DANGEROUS)
         .tips(&["request_policy:all_shards", "nondeterministic_output_order"])
         .doc("Lists the keys that match a pattern.", "1.0.0", "O(N) in the keys of the database")
-        .run(Run::Every(Body::Reads(scan::keys), Fold::Concat)),
+        .run(Run::Every(Body::ReadsPortions(scan::keys), Fold::Concat)),
     cmd("SCAN", Arity::AtLeast(2), Group::Generic)
         .acl(KEYSPACE)
         .tips(&["nondeterministic_output", "request_policy:special"])

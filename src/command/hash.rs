@@ -17,7 +17,7 @@ mod scan;
 mod tests;
 
 use super::spec::Arity::{AtLeast, Exact};
-use super::spec::Body::{Reads, Writes};
+use super::spec::Body::{Reads, ReadsPortions, Writes};
 use super::spec::{Access, Arity, Command, Flags, Group, Keys, Log, Run, Spec, cmd, verify};
 use crate::store::change::Event;
 
@@ -80,7 +80,7 @@ pub const COMMANDS: &[Command] = &[
         .keys(&[Keys::At(1, READ)])
         .tips(ANY_ORDER)
         .doc("Returns all fields of a hash with their values.", "2.0.0", ALL_FIELDS)
-        .run(Run::Shard(Reads(fields::hgetall))),
+        .run(Run::Shard(ReadsPortions(fields::hgetall))),
     hash("HGETDEL", AtLeast(5))
         .flags(FAST)
         .keys(&[Keys::At(1, Access::RW.and(Access::ACCESS).and(Access::DELETE))])
@@ -108,7 +108,7 @@ pub const COMMANDS: &[Command] = &[
         .keys(&[Keys::At(1, READ)])
         .tips(ANY_ORDER)
         .doc("Returns the names of all fields of a hash.", "2.0.0", ALL_FIELDS)
-        .run(Run::Shard(Reads(fields::hkeys))),
+        .run(Run::Shard(ReadsPortions(fields::hkeys))),
     hash("HLEN", Exact(2))
         .flags(FAST)
         .keys(&[Keys::At(1, Access::RO)])
@@ -160,7 +160,7 @@ pub const COMMANDS: &[Command] = &[
             "6.2.0",
             "O(N) with N the fields returned",
         )
-        .run(Run::Shard(Reads(random::hrandfield))),
+        .run(Run::Shard(ReadsPortions(random::hrandfield))),
     hash("HSCAN", AtLeast(3))
         .keys(&[Keys::At(1, READ)])
         .tips(RANDOM)
@@ -201,7 +201,7 @@ pub const COMMANDS: &[Command] = &[
         .keys(&[Keys::At(1, READ)])
         .tips(ANY_ORDER)
         .doc("Returns the values of all fields of a hash.", "2.0.0", ALL_FIELDS)
-        .run(Run::Shard(Reads(fields::hvals))),
+        .run(Run::Shard(ReadsPortions(fields::hvals))),
 ];
 
 const _: () = verify(COMMANDS);

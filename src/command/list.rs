@@ -13,7 +13,7 @@ mod tests;
 pub mod transfer;
 
 use super::spec::Arity::{AtLeast, Exact};
-use super::spec::Body::{Reads, Writes};
+use super::spec::Body::{Reads, ReadsPortions, Writes, WritesPortions};
 use super::spec::{Access, Command, Flags, Group, Keys, Log, Run, Spec, cmd, verify};
 use crate::ds::listpack::Item;
 use crate::ds::quicklist::End;
@@ -147,7 +147,7 @@ pub const COMMANDS: &[Command] = &[
         .flags(FAST)
         .keys(&[Keys::At(1, TAKE)])
         .doc("Removes elements from the head of a list.", "1.0.0", "O(N) with N the elements")
-        .run(Run::Shard(Writes(pop::lpop))),
+        .run(Run::Shard(WritesPortions(pop::lpop))),
     list("LPOS", AtLeast(3))
         .keys(&[Keys::At(1, READ)])
         .doc(
@@ -177,7 +177,7 @@ pub const COMMANDS: &[Command] = &[
             "1.0.0",
             "O(S+N) with S the distance from the nearer end and N the elements",
         )
-        .run(Run::Shard(Reads(range::lrange))),
+        .run(Run::Shard(ReadsPortions(range::lrange))),
     list("LREM", Exact(4))
         .keys(&[Keys::At(1, DELETE)])
         .doc("Removes equal elements from a list.", "1.0.0", "O(N) with N the length of the list")
@@ -195,7 +195,7 @@ pub const COMMANDS: &[Command] = &[
         .flags(FAST)
         .keys(&[Keys::At(1, TAKE)])
         .doc("Removes elements from the tail of a list.", "1.0.0", "O(N) with N the elements")
-        .run(Run::Shard(Writes(pop::rpop))),
+        .run(Run::Shard(WritesPortions(pop::rpop))),
     list("RPOPLPUSH", Exact(3))
         .flags(DENYOOM)
         .keys(SOURCE_AND_TARGET)

@@ -12,6 +12,7 @@ mod item;
 pub mod list;
 mod paging;
 pub mod patience;
+pub mod portion;
 pub mod set;
 pub mod sorted_set;
 pub mod spec;

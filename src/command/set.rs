@@ -11,8 +11,9 @@ mod tests;
 
 use self::algebra::{Count, Difference, Intersection, Members, Store, Union, collect, commit};
 use super::item::write_item;
+use super::portion::Portion;
 use super::spec::Arity::{AtLeast, Exact};
-use super::spec::Body::{Reads, Writes};
+use super::spec::Body::{Reads, ReadsPortions, Writes, WritesPortions};
 use super::spec::{
     Access, Arity, Command, Flags, Group, Keys, Log, Parcel, Run, Spec, cmd, verify,
 };
@@ -127,7 +128,7 @@ pub const COMMANDS: &[Command] = &[
         .keys(&[Keys::At(1, READ)])
         .tips(ANY_ORDER)
         .doc("Returns all members of a set.", "1.0.0", "O(N) with N the members")
-        .run(Run::Shard(Reads(smembers))),
+        .run(Run::Shard(ReadsPortions(smembers))),
     set("SMISMEMBER", AtLeast(3))
         .flags(FAST)
         .keys(&[Keys::At(1, READ)])
@@ -148,7 +149,7 @@ pub const COMMANDS: &[Command] = &[
             "1.0.0",
             "O(N) with N the members taken",
         )
-        .run(Run::Shard(Writes(random::spop)))
+        .run(Run::Shard(WritesPortions(random::spop)))
         .log(Log::Effects),
     set("SRANDMEMBER", AtLeast(2))
         .keys(&[Keys::At(1, READ)])
@@ -158,7 +159,7 @@ pub const COMMANDS: &[Command] = &[
             "1.0.0",
             "O(N) with N the members returned",
         )
-        .run(Run::Shard(Reads(random::srandmember))),
+        .run(Run::Shard(ReadsPortions(random::srandmember))),
     set("SREM", AtLeast(3))
         .flags(FAST)
         .keys(&[Keys::At(1, Access::RW.and(Access::DELETE))])
@@ -238,14 +239,30 @@ fn smismember(db: &Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
     Ok(())
 }
 
-fn smembers(db: &Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
+fn smembers(db: &Db, args: &Args<'_>, portion: &mut Portion, out: &mut Out) -> CmdResult {
     let Some(set) = db.read_as::<Set>(args.key(1))? else {
         out.set(0);
         return Ok(());
     };
-    out.set(set.len());
-    set.iter().for_each(|item| write_item(item, out));
+    if portion.admits(set.len()) {
+        if portion.is_first() {
+            out.set(set.len());
+        }
+        write_members(set, portion, out);
+    }
     Ok(())
+}
+
+/// Writes the members that this portion is to return of all.
+fn write_members(set: &Set, portion: &mut Portion, out: &mut Out) {
+    portion.walk(out, |first, out| {
+        let mut count = 0;
+        let next = set.walk_from(first, |item| {
+            count += 1;
+            write_item(item, out);
+        });
+        (next, count)
+    });
 }
 
 /// What one shard found of SMOVE's keys.

@@ -20,7 +20,7 @@ mod tests;
 pub(super) use self::add::{Condition, add_scored};
 
 use super::spec::Arity::{AtLeast, Exact};
-use super::spec::Body::{Reads, Writes};
+use super::spec::Body::{Reads, ReadsPortions, Writes, WritesPortions};
 use super::spec::{Access, Arity, Command, Flags, Group, Keys, Log, Run, Spec, cmd, verify};
 use crate::resp::args::{Args, Key};
 use crate::resp::error::{CmdError, CmdResult};
@@ -175,31 +175,31 @@ pub const COMMANDS: &[Command] = &[
         .flags(FAST)
         .keys(TAKE_ONE)
         .doc("Takes the members with the highest scores.", "5.0.0", LOG_EACH)
-        .run(Run::Shard(Writes(pop::zpopmax)))
+        .run(Run::Shard(WritesPortions(pop::zpopmax)))
         .log(Log::Effects),
     sorted("ZPOPMIN", AtLeast(2))
         .flags(FAST)
         .keys(TAKE_ONE)
         .doc("Takes the members with the lowest scores.", "5.0.0", LOG_EACH)
-        .run(Run::Shard(Writes(pop::zpopmin)))
+        .run(Run::Shard(WritesPortions(pop::zpopmin)))
         .log(Log::Effects),
     sorted("ZRANDMEMBER", AtLeast(2))
         .keys(READ_ONE)
         .tips(&["nondeterministic_output"])
         .doc("Returns members drawn at random.", "6.2.0", "O(N) with N members returned")
-        .run(Run::Shard(Reads(random::zrandmember))),
+        .run(Run::Shard(ReadsPortions(random::zrandmember))),
     sorted("ZRANGE", AtLeast(4))
         .keys(READ_ONE)
         .doc("Returns the members in a range.", "1.2.0", LOG_RANGE)
-        .run(Run::Shard(Reads(range::zrange))),
+        .run(Run::Shard(ReadsPortions(range::zrange))),
     sorted("ZRANGEBYLEX", AtLeast(4))
         .keys(READ_ONE)
         .doc("Returns the members between two names.", "2.8.9", LOG_RANGE)
-        .run(Run::Shard(Reads(range::zrangebylex))),
+        .run(Run::Shard(ReadsPortions(range::zrangebylex))),
     sorted("ZRANGEBYSCORE", AtLeast(4))
         .keys(READ_ONE)
         .doc("Returns the members with scores in a range.", "1.0.5", LOG_RANGE)
-        .run(Run::Shard(Reads(range::zrangebyscore))),
+        .run(Run::Shard(ReadsPortions(range::zrangebyscore))),
     sorted("ZRANGESTORE", AtLeast(5))
         .flags(DENYOOM)
         .keys(&[Keys::At(1, REPLACE), Keys::At(2, READ)])
@@ -221,27 +221,27 @@ pub const COMMANDS: &[Command] = &[
     sorted("ZREMRANGEBYLEX", Exact(4))
         .keys(DELETE_ONE)
         .doc("Removes the members between two names.", "2.8.9", LOG_RANGE)
-        .run(Run::Shard(Writes(range::zremrangebylex))),
+        .run(Run::Shard(WritesPortions(range::zremrangebylex))),
     sorted("ZREMRANGEBYRANK", Exact(4))
         .keys(DELETE_ONE)
         .doc("Removes the members in a range of ranks.", "2.0.0", LOG_RANGE)
-        .run(Run::Shard(Writes(range::zremrangebyrank))),
+        .run(Run::Shard(WritesPortions(range::zremrangebyrank))),
     sorted("ZREMRANGEBYSCORE", Exact(4))
         .keys(DELETE_ONE)
         .doc("Removes the members with scores in a range.", "1.2.0", LOG_RANGE)
-        .run(Run::Shard(Writes(range::zremrangebyscore))),
+        .run(Run::Shard(WritesPortions(range::zremrangebyscore))),
     sorted("ZREVRANGE", AtLeast(4))
         .keys(READ_ONE)
         .doc("Returns the members in a range of ranks, from the last.", "1.2.0", LOG_RANGE)
-        .run(Run::Shard(Reads(range::zrevrange))),
+        .run(Run::Shard(ReadsPortions(range::zrevrange))),
     sorted("ZREVRANGEBYLEX", AtLeast(4))
         .keys(READ_ONE)
         .doc("Returns the members between two names, from the last.", "2.8.9", LOG_RANGE)
-        .run(Run::Shard(Reads(range::zrevrangebylex))),
+        .run(Run::Shard(ReadsPortions(range::zrevrangebylex))),
     sorted("ZREVRANGEBYSCORE", AtLeast(4))
         .keys(READ_ONE)
         .doc("Returns the members with scores in a range, from the last.", "2.2.0", LOG_RANGE)
-        .run(Run::Shard(Reads(range::zrevrangebyscore))),
+        .run(Run::Shard(ReadsPortions(range::zrevrangebyscore))),
     sorted("ZREVRANK", AtLeast(3))
         .flags(FAST)
         .keys(READ_ONE)

@@ -5,6 +5,7 @@
 //! the shape (`readonly`, `write`) are derived, so they cannot lie; [`verify`] rejects at compile
 //! time a row whose keys and handler disagree.
 
+use super::portion::Portion;
 use crate::base::time::Millis;
 use crate::resp::args::Args;
 use crate::resp::error::{CmdError, CmdResult};
@@ -187,6 +188,17 @@ pub enum Body {
     Reads(fn(&Db, &Args<'_>, &mut Out) -> CmdResult),
     /// May change it.
     Writes(fn(&mut Db, &Args<'_>, &mut Out) -> CmdResult),
+    /// Sees the keyspace, as much of it in one call as the portion says.
+    ReadsPortions(fn(&Db, &Args<'_>, &mut Portion, &mut Out) -> CmdResult),
+    /// May change the keyspace, as much of it in one call as the portion says.
+    WritesPortions(fn(&mut Db, &Args<'_>, &mut Portion, &mut Out) -> CmdResult),
+}
+
+impl Body {
+    /// True if it may change the keyspace.
+    pub const fn writes(&self) -> bool {
+        matches!(self, Body::Writes(_) | Body::WritesPortions(_))
+    }
 }
 
 /// How the replies of several shards become one.
@@ -293,10 +305,8 @@ impl Run {
     /// see [`Command::writes`].
     const fn can_write(&self) -> bool {
         match self {
-            Run::Shard(body) | Run::Scatter(body, _) | Run::Every(body, _) => {
-                matches!(body, Body::Writes(_))
-            }
-            Run::Cursor(_, body) | Run::Sort { body, .. } => matches!(body, Body::Writes(_)),
+            Run::Shard(body) | Run::Scatter(body, _) | Run::Every(body, _) => body.writes(),
+            Run::Cursor(_, body) | Run::Sort { body, .. } => body.writes(),
             Run::TwoPhase { .. } | Run::Handover { .. } | Run::Blocking(_) => true,
         }
     }

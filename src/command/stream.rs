@@ -17,7 +17,7 @@ mod tests;
 use range::write_bulk_id;
 
 use super::spec::Arity::{AtLeast, Exact};
-use super::spec::Body::{Reads, Writes};
+use super::spec::Body::{Reads, ReadsPortions, Writes};
 use super::spec::{Access, Arity, Command, Flags, Group, Keys, Log, Run, Spec, cmd, verify};
 use crate::resp::args::Args;
 use crate::resp::error::{CmdError, shown};
@@ -154,7 +154,7 @@ pub const COMMANDS: &[Command] = &[
     stream("XRANGE", AtLeast(4))
         .keys(&[Keys::At(1, READ)])
         .doc("Returns a range of entries.", "5.0.0", "O(N) with N the entries returned")
-        .run(Run::Shard(Reads(range::xrange))),
+        .run(Run::Shard(ReadsPortions(range::xrange))),
     stream("XREAD", AtLeast(4))
         .flags(Flags::BLOCKING)
         .keys(&[streams_from(1)])
@@ -178,7 +178,7 @@ pub const COMMANDS: &[Command] = &[
             "5.0.0",
             "O(N) with N the entries returned",
         )
-        .run(Run::Shard(Reads(range::xrevrange))),
+        .run(Run::Shard(ReadsPortions(range::xrevrange))),
     stream("XSETID", AtLeast(3))
         .flags(DENYOOM_FAST)
         .keys(&[Keys::At(1, CHANGE)])

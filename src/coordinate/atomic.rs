@@ -15,7 +15,7 @@ use super::shards::Shards;
 use super::transaction::{self, Work};
 use super::{gather, route};
 use crate::base::probe::{Mutation, Witness, mutated};
-use crate::command::spec::Run;
+use crate::command::spec::{Body, Run};
 use crate::shard::locks::{Claim, Mode, TransactionId};
 use crate::shard::message::{Batch, CoreId, Joint, Request, Response, Task};
 
@@ -27,7 +27,7 @@ pub async fn run(
     witness: Witness,
 ) -> Vec<Box<Batch>> {
     let is_joint = parts.len() == 2 && parts.iter().any(|(core, _)| *core == shards.me());
-    if !is_joint || mutated(Mutation::RetryStepsByOne) {
+    if !is_joint || is_walk(&parts[0].1) || mutated(Mutation::RetryStepsByOne) {
         return run_many(shards, parts, &witness).await;
     }
     let swapped = parts[0].0 > parts[1].0;
@@ -40,6 +40,12 @@ pub async fn run(
     };
     let (first, last) = join(shards, first, last, witness).await;
     if swapped { vec![last, first] } else { vec![first, last] }
+}
+
+/// True for a command that goes through all keys and may drop its claims meanwhile (KEYS): no shard
+/// is to hold one while another works.
+fn is_walk(batch: &Batch) -> bool {
+    matches!(batch.calls[0].command.run, Run::Every(Body::ReadsPortions(_), _))
 }
 
 /// Runs a joint transaction; the first part's core has the smaller number.

@@ -10,6 +10,7 @@ pub mod hop;
 pub mod route;
 pub mod scan;
 pub mod shards;
+mod sliced;
 mod sort;
 pub mod transaction;
 pub mod two_phase;

@@ -8,19 +8,20 @@
 //! no claim; it runs in order, so that commands of one connection on one key keep theirs.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::rc::Rc;
 
 use super::block::{Parking, Waits};
 use super::hop::{Hop, Hops};
+use super::sliced::{Job, Work};
 use super::{atomic, route};
 use crate::base::layout::Layout;
 use crate::base::probe::{Mutation, mutated, took_effect};
 use crate::base::seams::Clock;
-use crate::command::spec::Command;
+use crate::command::spec::{Command, Run};
 use crate::resp::args::Args;
-use crate::shard::execute;
-use crate::shard::locks::{Claim, Locks, Scheduled, TransactionId};
+use crate::shard::execute::{self, Ran};
+use crate::shard::locks::{Claim, Locks, Mode, Scheduled, TransactionId};
 use crate::shard::message::{
     Asker, Batch, CoreId, Handed, Joint, Phase, Request, Response, Schedule, Task, Ticket, WaiterId,
 };
@@ -38,7 +39,9 @@ pub struct Shards {
     pub(super) queued_blocks: RefCell<BTreeSet<WaiterId>>,
     /// The commands of this core's clients that wait for keys of several shards.
     pub waits: Waits,
-    clock: Rc<dyn Clock>,
+    /// Commands that are done in portions.
+    pub(super) jobs: RefCell<VecDeque<Job>>,
+    pub(super) clock: Rc<dyn Clock>,
 }
 
 /// A refused transaction's id leaps ahead by less than two to the power of this.
@@ -61,7 +64,8 @@ impl Shards {
         let locks = RefCell::new(Locks::new(hops.me()));
         let (parking, queued_blocks) = (RefCell::default(), RefCell::default());
         let (db, waits) = (RefCell::new(db), Waits::default());
-        Shards { db, hops, layout, locks, parking, queued_blocks, waits, clock }
+        let jobs = RefCell::default();
+        Shards { db, hops, layout, locks, parking, queued_blocks, waits, jobs, clock }
     }
 
     /// This core.
@@ -88,6 +92,9 @@ impl Shards {
     /// True if a granted claim keeps this single command of the shard from running.
     pub fn is_held(&self, command: &Command, args: &Args<'_>) -> bool {
         let locks = self.locks.borrow();
+        if let Run::Every(..) = command.run {
+            return locks.is_any_held(Mode::of(command.writes()));
+        }
         let mut held = false;
         route::for_each_claimed(command, args, |hash, mode| held |= locks.is_held(hash, mode));
         held
@@ -158,10 +165,8 @@ impl Shards {
         match request {
             Request::Run(batch) => self.run_or_wait(asker, batch),
             Request::Schedule(schedule) => self.schedule(asker, *schedule),
-            Request::Execute(id, mut batch) => {
-                self.run(&mut batch, None, Some(id));
-                self.answer(asker, Response::Ran(batch));
-                self.release(id);
+            Request::Execute(id, batch) => {
+                self.proceed(id, Work::Execute(asker, batch));
             }
             Request::Join(joint) => self.lead(asker, joint),
             Request::Conclude(joint) => self.conclude(asker, joint),
@@ -259,11 +264,9 @@ impl Shards {
         }
     }
 
-    fn run_last(&self, asker: Asker, mut joint: Box<Joint>) {
+    fn run_last(&self, asker: Asker, joint: Box<Joint>) {
         joint.witness.took_effect();
-        let id = Some(joint.id);
-        self.run(&mut joint.last.1, None, id);
-        self.answer(asker, Response::Concluded(joint));
+        self.proceed(joint.id, Work::Last(asker, joint));
     }
 
     /// The last part of a joint transaction has run, so the first does; or it was refused, so all
@@ -278,9 +281,7 @@ impl Shards {
             joint.refusals += 1;
             return self.lead(asker, joint);
         }
-        self.run(&mut joint.first, None, Some(id));
-        self.answer(asker, Response::Joined(joint));
-        self.release(id);
+        self.proceed(id, Work::First(asker, joint));
     }
 
     fn collect(&self, asker: Asker, phase: Box<Phase>) {
@@ -291,6 +292,9 @@ impl Shards {
     /// Drops a transaction's claim on this shard, if there is one, and lets those run whom that
     /// sets free.
     pub fn release(&self, id: TransactionId) {
+        if self.has_jobs() {
+            self.give_up_job(id);
+        }
         let given_up = self.locks.borrow_mut().release(id);
         if let Some(Waiting::Task(asker, _)) = given_up {
             self.answer(asker, Response::Released);
@@ -339,7 +343,9 @@ impl Shards {
             Waiting::Task(asker, task) => self.do_task(asker, id, task),
             Waiting::Batch(asker, mut batch) => {
                 let next = batch.ran() + 1;
-                self.run_single(&mut batch, next);
+                if self.run_single(&mut batch, next) == Ran::Postponed {
+                    return self.begin_job(Some(id), Work::Single(asker, batch));
+                }
                 self.locks.borrow_mut().release(id);
                 self.run_or_wait(asker, batch);
             }
@@ -359,13 +365,7 @@ impl Shards {
         match task {
             Task::Hold if mutated(Mutation::GrantLost) => {}
             Task::Hold => self.answer(asker, Response::Granted),
-            Task::Run(mut batch) => {
-                self.run(&mut batch, None, Some(id));
-                self.answer(asker, Response::Ran(batch));
-                if mutated(Mutation::ReadDropsClaim) {
-                    self.release(id);
-                }
-            }
+            Task::Run(batch) => self.proceed(id, Work::Read(asker, batch)),
             Task::Collect(phase) => {
                 self.collect(asker, phase);
             }
@@ -375,22 +375,40 @@ impl Shards {
                     self.release(id);
                 }
             }
-            Task::Conclude(joint) => {
-                self.run_last(asker, joint);
-                self.release(id);
-            }
+            Task::Conclude(joint) => self.run_last(asker, joint),
         }
     }
 
     /// Runs single commands as far as no granted claim stands in the way; the rest waits for it.
-    fn run_or_wait(&self, asker: Asker, mut batch: Box<Batch>) {
+    pub(super) fn run_or_wait(&self, asker: Asker, mut batch: Box<Batch>) {
         let end = self.first_held(&batch);
-        self.run_single(&mut batch, end);
+        if self.run_single(&mut batch, end) == Ran::Postponed {
+            return self.run_in_portions(asker, batch);
+        }
         if end == batch.calls.len() {
             return self.answer(asker, Response::Ran(batch));
         }
         let claim = claim_of(&batch, end);
         self.locks.borrow_mut().park(claim, Waiting::Batch(asker, batch));
+    }
+
+    /// Runs the next single command, which is too long to be run at once, under a claim of its own.
+    fn run_in_portions(&self, asker: Asker, batch: Box<Batch>) {
+        let next = batch.ran();
+        let is_on_every_key = matches!(batch.calls[next].command.run, Run::Every(..));
+        if is_on_every_key || mutated(Mutation::JobUnclaimed) {
+            return self.begin_job(None, Work::Single(asker, batch));
+        }
+        let (id, claim) = (self.next_id(), claim_of(&batch, next));
+        let scheduled = self.locks.borrow_mut().schedule(id, claim, Waiting::Batch(asker, batch));
+        match scheduled {
+            Scheduled::Granted(Waiting::Batch(asker, batch)) => {
+                self.begin_job(Some(id), Work::Single(asker, batch));
+            }
+            // Somebody before it waits for the key. It is begun like others that do.
+            Scheduled::Waiting => {}
+            _ => unreachable!("a fresh id is the largest"),
+        }
     }
 
     /// The first call that has not run and meets a granted claim, or the number of calls.
@@ -403,30 +421,43 @@ impl Shards {
         (batch.ran()..end).find(held).unwrap_or(end)
     }
 
-    fn run_single(&self, batch: &mut Batch, end: usize) {
+    fn run_single(&self, batch: &mut Batch, end: usize) -> Ran {
         if cfg!(test) {
             for index in batch.ran()..end {
+                let ran = execute::run_batch(&mut self.db.borrow_mut(), batch, index + 1);
+                if ran == Ran::Postponed {
+                    return ran;
+                }
                 took_effect(batch.args(index).from(0));
-                self.run(batch, Some(index + 1), None);
+                self.serve_ready(None);
             }
         }
-        self.run(batch, Some(end), None);
+        self.run(batch, Some(end), None)
     }
 
     /// Runs the calls of a batch up to `end` (`None`: all), under the claims of `id` if it is part
     /// of a transaction, and takes the time. Those who wait for what changes are served after each
-    /// command, and after the whole of a transaction.
-    fn run(&self, batch: &mut Batch, end: Option<usize>, id: Option<TransactionId>) {
+    /// command, and after the whole of a transaction. Stops in front of a call that is postponed.
+    pub(super) fn run(
+        &self,
+        batch: &mut Batch,
+        end: Option<usize>,
+        id: Option<TransactionId>,
+    ) -> Ran {
         let before = self.clock.monotonic_nanos();
         let end = end.unwrap_or(batch.calls.len());
-        while batch.ran() < end {
-            execute::run_batch(&mut self.db.borrow_mut(), batch, end);
+        let mut ran = Ran::ToTheEnd;
+        while batch.ran() < end && ran == Ran::ToTheEnd {
+            ran = execute::run_batch(&mut self.db.borrow_mut(), batch, end);
             if id.is_none() {
                 self.serve_ready(None);
             }
         }
-        self.serve_ready(id);
+        if ran == Ran::ToTheEnd {
+            self.serve_ready(id);
+        }
         batch.spent_ns += self.clock.monotonic_nanos().saturating_sub(before);
+        ran
     }
 }
 
@@ -434,6 +465,9 @@ impl Shards {
 pub(super) fn claim_of(batch: &Batch, index: usize) -> Claim {
     let mut claimed = Vec::new();
     let (command, args) = (batch.calls[index].command, batch.args(index));
+    if let Run::Every(..) = command.run {
+        return Claim::Shard(Mode::of(command.writes()));
+    }
     route::for_each_claimed(command, &args, |hash, mode| claimed.push((hash, mode)));
     Claim::keys(claimed)
 }

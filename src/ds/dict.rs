@@ -232,6 +232,20 @@ impl<R: Record> Dict<R> {
         }
     }
 
+    /// Visits some of the records whose hash is at least `first` and returns the hash with which
+    /// the rest begins; `None` at the end. See [`Table::walk_from`].
+    pub fn walk_from<'d>(&'d self, first: u64, mut visit: impl FnMut(R::Ref<'d>)) -> Option<u64> {
+        match &self.form {
+            Form::Row(row) => {
+                // SAFETY: a row's words are those of records that the dictionary owns.
+                let records = row.words().map(|word| unsafe { R::borrow(word) });
+                records.filter(|record| first == 0 || R::hash(*record) >= first).for_each(visit);
+                None
+            }
+            Form::Table(table) => table.walk_from(first, &mut visit),
+        }
+    }
+
     /// All records, in no order.
     pub fn iter<'d>(&'d self) -> impl Iterator<Item = R::Ref<'d>> + 'd
     where

@@ -154,6 +154,20 @@ impl Out {
         self.append_range(other, 0, other.bytes.len());
     }
 
+    /// Appends all of another sink, which ends with a whole line, and takes over its buffer where
+    /// that is better than a copy.
+    pub fn adopt(&mut self, mut other: Out) {
+        const LINE_END: &[u8] = b"\r\n";
+        if other.bytes.len() < SHARE_MIN || !other.shared.is_empty() {
+            return self.append(&other);
+        }
+        assert!(other.bytes.ends_with(LINE_END), "replies end with a line end");
+        // A shared value is followed by its line end, so that it is part of the range before that.
+        other.bytes.truncate(other.bytes.len() - LINE_END.len());
+        self.shared.push((self.bytes.len(), Bytes::from(other.bytes)));
+        self.raw(LINE_END);
+    }
+
     fn copy_range(&self, start: usize, end: usize, mut sink: impl FnMut(&[u8])) {
         let mut from = start;
         for (at, value) in self.shared.iter().filter(|(at, _)| (start..end).contains(at)) {

@@ -166,7 +166,7 @@ impl Driver {
             self.carry();
             self.enter()?;
             let busy_since = self.core.begin_turn();
-            let worked = self.take_in() | self.timers();
+            let worked = self.take_in() | self.timers() | self.core.shards.go_on();
             if worked || self.yielded.replace(false) {
                 glommio::executor().yield_task_queue_now().await;
             }
@@ -223,6 +223,7 @@ impl Driver {
         let busy = outbox_full
             || self.behind
             || self.yielded.get()
+            || self.core.shards.has_jobs()
             || self.files.busy()
             || self.net.doorbell.is_rung();
         if busy || self.spin()? || !self.mesh.announce_sleep() {

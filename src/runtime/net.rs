@@ -95,6 +95,8 @@ struct Vectored {
 
 /// Parts of one vectored send; more follow in the next.
 const PARTS_MAX: usize = 64;
+/// Bytes that one send may hand to the kernel, which copies them while the core waits.
+const SEND_MAX: usize = 256 * 1024;
 
 struct Socket {
     fd: RawFd,
@@ -537,7 +539,7 @@ fn push_send(ring: &mut Ring, number: u32, socket: &mut Socket) {
     }
     let operation = if sending.shared.is_empty() {
         let rest = &sending.bytes[sending.sent..];
-        let len = rest.len().min(i32::MAX as usize) as u32;
+        let len = rest.len().min(SEND_MAX) as u32;
         opcode::Send::new(fd, rest.as_ptr(), len).flags(flags).build()
     } else {
         let vector = sending.vector.insert(vectored(sending.parts_from()));
@@ -563,15 +565,17 @@ impl Sending {
         all.split_off(self.sent)
     }
 
-    /// The unsent parts in order, at most [`PARTS_MAX`] of them.
+    /// The unsent parts in order, at most [`PARTS_MAX`] of them and [`SEND_MAX`] bytes.
     fn parts_from(&self) -> Vec<libc::iovec> {
         let mut parts = Vec::with_capacity(PARTS_MAX.min(2 * self.shared.len() + 1));
-        let (mut skip, mut from) = (self.sent, 0);
+        let (mut skip, mut from, mut room) = (self.sent, 0, SEND_MAX);
         let mut add = |part: &[u8]| {
             let skipped = skip.min(part.len());
             skip -= skipped;
             let rest = &part[skipped..];
+            let rest = &rest[..rest.len().min(room)];
             if !rest.is_empty() && parts.len() < PARTS_MAX {
+                room -= rest.len();
                 let iov_base = rest.as_ptr().cast_mut().cast();
                 parts.push(libc::iovec { iov_base, iov_len: rest.len() });
             }

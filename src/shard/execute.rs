@@ -5,6 +5,7 @@
 
 use super::message::{Batch, Conditions, Outcome};
 use crate::base::probe::took_effect;
+use crate::command::portion::Portion;
 use crate::command::spec::{Blocking, Body, Command, Parcel, Run};
 use crate::resp::args::Args;
 use crate::resp::error::{CmdError, CmdResult};
@@ -15,11 +16,25 @@ use crate::store::db::Db;
 /// How many commands ahead of the one that runs the buckets are fetched; entries half as many.
 const LOOK_AHEAD: usize = 8;
 
+/// Whether a command has run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ran {
+    ToTheEnd,
+    /// It has not: there is too much to do at once. It is as if it had not begun.
+    Postponed,
+}
+
 /// Runs `command` on the shard that holds its keys and writes its reply to `out`. On an error, what
 /// was written is taken back, the error written, and also returned so that it can be counted.
 #[inline]
-pub fn execute(db: &mut Db, command: &Command, args: &Args<'_>, out: &mut Out) -> CmdResult {
+pub fn execute(
+    db: &mut Db,
+    command: &Command,
+    args: &Args<'_>,
+    out: &mut Out,
+) -> Result<Ran, CmdError> {
     let mark = out.mark();
+    let mut ran = Ran::ToTheEnd;
     let result = match &command.run {
         Run::Shard(body)
         | Run::Scatter(body, _)
@@ -28,6 +43,15 @@ pub fn execute(db: &mut Db, command: &Command, args: &Args<'_>, out: &mut Out) -
         | Run::Sort { body, .. } => match body {
             Body::Reads(read) => read(db, args, out),
             Body::Writes(write) => write(db, args, out),
+            Body::ReadsPortions(_) | Body::WritesPortions(_) => {
+                let mut portion = Portion::at_once();
+                let result = run_portion(db, body, args, &mut portion, out);
+                if portion.is_unfinished() && result.is_ok() {
+                    out.rewind(mark);
+                    ran = Ran::Postponed;
+                }
+                result
+            }
         },
         Run::TwoPhase { collect, commit }
         | Run::Blocking(Blocking { look: collect, act: commit, .. }) => {
@@ -44,7 +68,61 @@ pub fn execute(db: &mut Db, command: &Command, args: &Args<'_>, out: &mut Out) -
         out.error(error);
     }
     db.settle();
-    result
+    result.map(|()| ran)
+}
+
+#[inline]
+fn run_portion(
+    db: &mut Db,
+    body: &Body,
+    args: &Args<'_>,
+    portion: &mut Portion,
+    out: &mut Out,
+) -> CmdResult {
+    portion.begin(out);
+    match body {
+        Body::ReadsPortions(read) => read(db, args, portion, out),
+        Body::WritesPortions(write) => write(db, args, portion, out),
+        Body::Reads(_) | Body::Writes(_) => unreachable!("such a command runs at once"),
+    }
+}
+
+/// Runs one portion of the call of `batch` that is to run next, and writes its part of the reply to
+/// `out`. True if it was the last.
+pub fn run_next_portion(
+    db: &mut Db,
+    batch: &mut Batch,
+    portion: &mut Portion,
+    out: &mut Out,
+) -> bool {
+    enter(db, batch.conditions);
+    let first = batch.ran();
+    let (mut calls, outcome) = batch.parts((first, first + 1));
+    let Some((call, args)) = calls.next() else { return true };
+    let (Run::Shard(body) | Run::Every(body, _)) = &call.command.run else {
+        unreachable!("no other command is postponed")
+    };
+    // The command has found its key once, however often it looks.
+    let lookups = (db.counters.hits.get(), db.counters.misses.get());
+    if !portion.is_first() {
+        db.set_touching(false);
+    }
+    let result = run_portion(db, body, &args, portion, out);
+    if !portion.is_first() {
+        db.counters.hits.set(lookups.0);
+        db.counters.misses.set(lookups.1);
+    }
+    db.settle();
+    if let Err(error) = result {
+        assert!(portion.is_first(), "a command fails before its second portion or not at all");
+        out.clear();
+        out.error(&error);
+        outcome.failed.push((call.statistics, error));
+        return true;
+    }
+    let is_last = !portion.is_unfinished();
+    portion.advance();
+    is_last
 }
 
 /// Makes the keyspace see a client as its commands will.
@@ -55,8 +133,9 @@ pub fn enter(db: &mut Db, conditions: Conditions) {
 }
 
 /// Runs the calls of a batch that have not run yet, up to the call `end`; replies into the batch.
-/// Stops before that where somebody waits for what a call has changed: he comes first.
-pub fn run_batch(db: &mut Db, batch: &mut Batch, end: usize) {
+/// Stops before that where somebody waits for what a call has changed: he comes first; and in front
+/// of a call that is postponed, which the answer says.
+pub fn run_batch(db: &mut Db, batch: &mut Batch, end: usize) -> Ran {
     enter(db, batch.conditions);
     let database = batch.conditions.database as usize;
     let first = batch.ran();
@@ -68,17 +147,19 @@ pub fn run_batch(db: &mut Db, batch: &mut Batch, end: usize) {
     let (calls, outcome) = batch.parts((first, end));
     for (call, args) in calls {
         let result = execute(db, call.command, &args, outcome.replies);
-        // An error of a share is the whole command's, and counted where the shares come together.
-        if let Err(error) = result
-            && !call.is_share()
-        {
-            outcome.failed.push((call.statistics, error));
+        match result {
+            Ok(Ran::ToTheEnd) => {}
+            Ok(Ran::Postponed) => return Ran::Postponed,
+            // An error of a share is the whole command's, and counted where the shares meet.
+            Err(error) if !call.is_share() => outcome.failed.push((call.statistics, error)),
+            Err(_) => {}
         }
         outcome.ends.push(outcome.replies.encoded().len() as u32);
         if db.waiters.has_ready() {
             break;
         }
     }
+    Ran::ToTheEnd
 }
 
 /// Phase one of a two-phase command or a handover.

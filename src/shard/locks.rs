@@ -337,6 +337,12 @@ impl<T> Locks<T> {
             || self.keys.get(&key).is_some_and(|queue| queue.granted.conflicts(mode))
     }
 
+    /// True if a granted claim on whatever keys keeps a command that uses all of them from running.
+    pub fn is_any_held(&self, mode: Mode) -> bool {
+        let mut granted = self.queue.values().filter(|entry| entry.task.is_none());
+        granted.any(|entry| entry.claim.mode().conflicts(mode))
+    }
+
     /// True if this entry is in the queue and granted.
     pub fn is_granted(&self, id: TransactionId) -> bool {
         self.queue.get(&id).is_some_and(|entry| entry.task.is_none())

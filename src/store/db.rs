@@ -92,6 +92,9 @@ pub struct Db {
     owned: Range<u16>,
     /// Hashes of keys that the command at hand is not to see.
     hidden: Vec<u64>,
+    /// Hashes of the keys of commands that are in the middle of their work; nothing is removed
+    /// there behind their backs.
+    pub(super) pinned: Vec<u64>,
     now: Millis,
     pub(super) prng: RefCell<Prng>,
     /// Keys seen expired by a reader, to be removed by [`Db::settle`].
@@ -127,6 +130,7 @@ impl Db {
             shards,
             owned,
             hidden: Vec::new(),
+            pinned: Vec::new(),
             now: 0,
             prng: RefCell::new(Prng::new(seed)),
             stale: RefCell::default(),
@@ -346,9 +350,12 @@ impl Db {
     #[cold]
     fn remove_stale(&mut self) {
         for (database, name) in std::mem::take(self.stale.get_mut()) {
-            self.in_database(database, |db| {
-                db.write(Key::new(&name));
-            });
+            let key = Key::new(&name);
+            if !self.is_pinned(key.hash) {
+                self.in_database(database, |db| {
+                    db.write(key);
+                });
+            }
         }
     }
 
@@ -362,6 +369,25 @@ impl Db {
             guard.remove(Event::EXPIRED);
         }
         guard
+    }
+
+    /// Keeps keys with this hash, and what is in them, as they are but for writes, until
+    /// [`Db::unpin`]: they do not expire and are not evicted.
+    pub fn pin(&mut self, hash: u64) {
+        self.pinned.push(hash);
+    }
+
+    /// Ends what one [`Db::pin`] began.
+    pub fn unpin(&mut self, hash: u64) {
+        if let Some(at) = self.pinned.iter().position(|pinned| *pinned == hash) {
+            self.pinned.swap_remove(at);
+        }
+    }
+
+    /// True if keys with this hash are pinned.
+    #[inline]
+    pub(super) fn is_pinned(&self, hash: u64) -> bool {
+        self.pinned.contains(&hash)
     }
 
     /// Calls `visit` with every live key of the selected database in one scan step; returns the
@@ -380,6 +406,20 @@ impl Db {
     pub fn for_each(&self, mut visit: impl FnMut(EntryRef<'_>)) {
         let live = |entry: &EntryRef<'_>| entry.expiry().is_none_or(|at| at > self.now);
         self.databases[self.selected].table.iter().filter(live).for_each(&mut visit);
+    }
+
+    /// Calls `visit` with some of the live keys of the selected database whose hashes are between
+    /// `first` and `last`, and returns the hash with which the rest begins; `None` when there is
+    /// none. A key that is there from the first step to the last is visited once.
+    pub fn walk(&self, first: u64, last: u64, mut visit: impl FnMut(EntryRef<'_>)) -> Option<u64> {
+        let (now, is_whole) = (self.now, last == u64::MAX);
+        let next = self.databases[self.selected].table.walk_from(first, |entry| {
+            let is_meant = is_whole || Key::new(entry.key()).hash <= last;
+            if is_meant && entry.expiry().is_none_or(|at| at > now) {
+                visit(entry);
+            }
+        });
+        next.filter(|next| *next <= last)
     }
 
     /// Calls `visit` with every live key of one cluster slot of the selected database.

@@ -141,6 +141,10 @@ impl Db {
     fn search(&mut self, policy: Policy) -> Option<(usize, Box<[u8]>)> {
         let with_some = |database: &Database| policy.volatile_only() && database.volatile > 0;
         let index = self.databases.iter().position(with_some)?;
+        let pinned = &self.pinned;
+        let is_free = |entry: EntryRef<'_>| {
+            pinned.is_empty() || !pinned.contains(&Key::new(entry.key()).hash)
+        };
         let table = &mut self.databases[index].table;
         let (mut segment, mut found) = (0, None);
         while segment < table.segment_count() && found.is_none() {
@@ -149,7 +153,7 @@ impl Db {
             // passed over next time.
             if table.segment_due(segment) < u64::MAX {
                 let judge = |entry: EntryRef<'_>| {
-                    if entry.expiry().is_some() {
+                    if entry.expiry().is_some() && is_free(entry) {
                         found.get_or_insert_with(|| entry.key().into());
                     }
                     Sweep::Keep(entry.expiry().map_or(u64::MAX, |at| at.max(0) as u64))
@@ -185,6 +189,9 @@ impl Db {
             let Some(at) = database.table.random(&mut || prng.next()) else { return };
             let entry = database.table.get(at);
             if policy.volatile_only() && entry.expiry().is_none() {
+                continue;
+            }
+            if !self.pinned.is_empty() && self.is_pinned(Key::new(entry.key()).hash) {
                 continue;
             }
             let score = self.score(policy, entry);

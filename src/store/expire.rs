@@ -67,17 +67,22 @@ impl Db {
         let mut removed: Vec<Box<[u8]>> = Vec::new();
         let mut count = 0;
         let mut ripe: Vec<Box<[u8]>> = Vec::new();
+        let pinned = &self.pinned;
+        let is_pinned = |entry: EntryRef<'_>| {
+            !pinned.is_empty() && pinned.contains(&Key::new(entry.key()).hash)
+        };
         let judge = |entry: EntryRef<'_>| {
             let own = match entry.expiry() {
                 None => u64::MAX,
                 Some(at) if at > now => at as u64,
+                Some(at) if is_pinned(entry) => at.max(0) as u64,
                 Some(_) => return Sweep::Remove,
             };
             let part = match entry.value() {
                 ValueRef::Object(object) => object.next_due(),
                 _ => None,
             };
-            if part.is_some_and(|due| due < now) {
+            if part.is_some_and(|due| due < now) && !is_pinned(entry) {
                 ripe.push(entry.key().into());
             }
             Sweep::Keep(part.map_or(own, |due| own.min(due as u64)))

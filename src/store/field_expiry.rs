@@ -76,7 +76,9 @@ impl Db {
     #[cold]
     pub(super) fn remove_overdue(&mut self) {
         for (database, key) in std::mem::take(self.overdue.get_mut()) {
-            self.in_database(database, |db| db.expire_fields(&key, FIELDS_PER_COMMAND));
+            if !self.is_pinned(Key::new(&key).hash) {
+                self.in_database(database, |db| db.expire_fields(&key, FIELDS_PER_COMMAND));
+            }
         }
     }
 }

@@ -310,6 +310,25 @@ impl Hash {
         })
     }
 
+    /// Shows some fields with their values, those in a dictionary in the order of their hashes from
+    /// `first` on and others all at once, and returns where the rest begins; `None` at the end.
+    pub fn walk_from<'h>(
+        &'h self,
+        first: u64,
+        now: Millis,
+        mut show: impl FnMut(Item<'h>, Item<'h>),
+    ) -> Option<u64> {
+        let (Some(dict), _) = self.dict() else {
+            self.visit(now, show);
+            return None;
+        };
+        dict.walk_from(first, |field| {
+            if !is_overdue(field.expiry, now) {
+                show_field(field, &mut show);
+            }
+        })
+    }
+
     /// A field with its value, each as likely as any other; `None` if there is none.
     pub fn random(&self, now: Millis, prng: &mut Prng) -> Option<(Item<'_>, Item<'_>)> {
         if self.is_empty() {

@@ -225,6 +225,16 @@ impl Set {
         0
     }
 
+    /// Visits some members, those in a dictionary in the order of their hashes from `first` on and
+    /// others all at once, and returns where the rest begins; `None` at the end.
+    pub fn walk_from<'s>(&'s self, first: u64, mut visit: impl FnMut(Item<'s>)) -> Option<u64> {
+        if let Form::Table(dict) = &self.0 {
+            return dict.walk_from(first, |member| visit(Item::Text(member)));
+        }
+        self.iter().for_each(visit);
+        None
+    }
+
     /// A member, each as likely as any other; `None` if there is none.
     pub fn random(&self, prng: &mut Prng) -> Option<Item<'_>> {
         match &self.0 {

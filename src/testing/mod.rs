@@ -3,11 +3,13 @@
 pub mod sim;
 
 use crate::base::hash::SLOTS;
+use crate::command::portion::Portion;
 use crate::command::spec::Command;
 use crate::resp::args::Args;
 use crate::resp::out::{Out, Protocol};
 use crate::resp::parse::Span;
-use crate::shard::execute;
+use crate::shard::execute::{self, Ran};
+use crate::shard::message::{Batch, Conditions};
 use crate::store::db::{Db, Tuning};
 use crate::store::object::EncodingLimits;
 
@@ -15,6 +17,8 @@ use crate::store::object::EncodingLimits;
 pub struct Fixture {
     pub db: Db,
     pub protocol: Protocol,
+    /// Portions in which commands on large collections were done.
+    pub portions: usize,
     families: &'static [&'static [Command]],
 }
 
@@ -30,7 +34,7 @@ impl Fixture {
         };
         let mut db = Db::new(16, 0, 1, 0..SLOTS, 1, tuning);
         db.set_now(1_700_000_000_000);
-        Fixture { db, protocol: Protocol::Resp2, families }
+        Fixture { db, protocol: Protocol::Resp2, portions: 0, families }
     }
 
     /// Runs a command and returns its encoded reply, as text.
@@ -46,7 +50,7 @@ impl Fixture {
     }
 
     /// Runs `command`, which need not be of the known families, and returns its encoded reply.
-    pub fn call(&mut self, command: &Command, argv: &[&[u8]]) -> Vec<u8> {
+    pub fn call(&mut self, command: &'static Command, argv: &[&[u8]]) -> Vec<u8> {
         let mut out = Out::new(self.protocol);
         let (mut input, mut spans) = (Vec::new(), Vec::new());
         for arg in argv {
@@ -57,8 +61,30 @@ impl Fixture {
         if !command.spec.arity.fits(args.len()) {
             return b"-arity\r\n".to_vec();
         }
-        let _ = execute::execute(&mut self.db, command, &args, &mut out);
+        if execute::execute(&mut self.db, command, &args, &mut out) == Ok(Ran::Postponed) {
+            assert!(out.is_empty(), "what is postponed has written nothing");
+            return self.call_in_portions(command, &args);
+        }
         out.to_vec()
+    }
+
+    /// Does what a shard does with a command that was postponed.
+    fn call_in_portions(&mut self, command: &'static Command, args: &Args<'_>) -> Vec<u8> {
+        let (protocol, database) = (self.protocol, self.db.selected() as u16);
+        let mut batch = Batch::new(Conditions { protocol, database, touching: true });
+        batch.push(command, 0, args, 0..args.len(), (0, 0));
+        let (mut portion, mut reply) = (Portion::first(), Out::new(protocol));
+        loop {
+            let mut page = Out::new(protocol);
+            let is_last =
+                execute::run_next_portion(&mut self.db, &mut batch, &mut portion, &mut page);
+            reply.adopt(page);
+            self.portions += 1;
+            if is_last {
+                let head = portion.take_head().map_or(Vec::new(), |head| head.to_vec());
+                return [head, reply.to_vec()].concat();
+            }
+        }
     }
 
     fn find(&self, argv: &[&[u8]]) -> &'static Command {

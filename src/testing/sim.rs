@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Wake, Waker};
 
 use crate::base::prng::Prng;
-use crate::base::probe::{Mutation, mutated, set_restless, take_effects};
+use crate::base::probe::{Mutation, mutated, set_restless, set_small_portions, take_effects};
 use crate::base::seams::Clock;
 use crate::base::time::Millis;
 use crate::config::Config;
@@ -118,6 +118,8 @@ struct Weather {
     disconnects: u64,
     /// Connections move after every command that went elsewhere.
     restless: bool,
+    /// Collections of more than one element are large ones.
+    small_portions: bool,
     /// Clients contend for few keys, with commands that claim first and work later.
     is_calm: bool,
 }
@@ -130,7 +132,15 @@ impl Weather {
             let delay_max = [20, 200, 2000][random.below(3) as usize];
             let (slow_one_in, queue) = (1000, 64);
             let (disconnects, restless, is_calm) = (0, false, true);
-            return Weather { delay_max, slow_one_in, queue, disconnects, restless, is_calm };
+            return Weather {
+                delay_max,
+                slow_one_in,
+                queue,
+                disconnects,
+                restless,
+                small_portions: false,
+                is_calm,
+            };
         }
         Weather {
             delay_max: [1, 20, 200][random.below(3) as usize],
@@ -138,6 +148,7 @@ impl Weather {
             queue: [1, 2, 64][random.below(3) as usize],
             disconnects: [0, 2, 20][random.below(3) as usize],
             restless: random.chance(1, 2),
+            small_portions: random.chance(1, 2),
             is_calm: false,
         }
     }
@@ -182,6 +193,7 @@ impl Sim {
         };
         let weather = Weather::draw(&mut random);
         set_restless(weather.restless);
+        set_small_portions(weather.small_portions);
         let mut sim = Sim {
             now: Rc::clone(&now),
             steps: 0,
@@ -315,6 +327,7 @@ impl Sim {
         self.take_over(index);
         let station = &mut self.stations[index];
         station.core.timers.fire(station.core.now());
+        station.core.shards.go_on();
         station.core.yielded.set(false);
         self.poll_some(index);
         self.let_leave(index);
@@ -323,7 +336,8 @@ impl Sim {
         }
         let station = &mut self.stations[index];
         let leaving = self.customers.iter().any(|each| each.station == index && each.can_depart());
-        let busy = station.core.shards.hops.staged() || station.is_ready() || leaving;
+        let shards = &station.core.shards;
+        let busy = shards.hops.staged() || shards.has_jobs() || station.is_ready() || leaving;
         station.awake = busy || station.has_mail(now);
         if let Some(deadline) = station.core.timers.next_deadline() {
             let wake = (micros_of(deadline), index);

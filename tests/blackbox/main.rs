@@ -9,6 +9,7 @@
 
 mod blocking;
 mod clients;
+mod large;
 mod limits;
 mod moves;
 mod startup;

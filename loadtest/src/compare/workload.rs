@@ -156,7 +156,50 @@ const TYPES: &[Workload] = &[
     Workload::new("HGET", "HGET", "-c 50 -P 16 -r 10000 -d 16 --elements 50 --mix hget")
         .after(Load::Loadtest("-c 10 -P 50 -n 500000 -r 10000 -d 16 --elements 50 --mix hset")),
     Workload::new("ZADD", "ZADD", "-c 50 -P 16 -r 1000 --elements 1000 --mix zadd").quick(),
+    Workload::new(
+        "ZRANGE of 100",
+        "ZRANGE",
+        "-c 50 -P 16 -r 100 --command 'ZRANGE zset:__key__ 0 99 WITHSCORES'",
+    )
+    .after(Load::Loadtest("-c 10 -P 50 -n 50000 -r 100 --elements 1000 --mix zadd")),
+    Workload::new(
+        "SINTER of two sets of 50",
+        "SINTER",
+        "-c 50 -P 16 -r 100 --command 'SINTER set:__key__ set:1'",
+    )
+    .after(Load::Loadtest("-c 10 -P 50 -n 20000 -r 100 --elements 50 --mix sadd")),
     Workload::new("XADD", "XADD", "-c 50 -P 16 -r 1000 -d 16 --mix xadd").quick(),
+    Workload::new(
+        "XRANGE of 100",
+        "XRANGE",
+        "-c 50 -P 16 -r 100 --command 'XRANGE stream:__key__ - + COUNT 100'",
+    )
+    .after(Load::Loadtest("-c 10 -P 50 -n 20000 -r 100 -d 16 --mix xadd")),
+    Workload::new(
+        "SETBIT",
+        "SETBIT",
+        "-c 50 -P 16 -r 1000 --elements 32768 --command 'SETBIT bits:__key__ __element__ 1'",
+    ),
+    Workload::new(
+        "BITCOUNT of 4 KiB",
+        "BITCOUNT",
+        "-c 50 -P 16 -r 1000 --command 'BITCOUNT bits:__key__'",
+    )
+    .after(Load::Loadtest("-c 10 -P 50 -n 20000 -r 1000 --command 'SETBIT bits:__key__ 32767 1'")),
+    Workload::new(
+        "PFADD",
+        "PFADD",
+        "-c 50 -P 16 -r 1000 --elements 100000 --command 'PFADD sketch:__key__ __element__'",
+    ),
+    Workload::new(
+        "GEOSEARCH among 1,000 places",
+        "GEOSEARCH",
+        "-c 50 -P 16 -r 1 --command 'GEOSEARCH places FROMLONLAT 30 30 BYRADIUS 1000 km COUNT 10 ASC'",
+    )
+    .after(Load::Loadtest(
+        "-c 10 -P 50 -n 20000 -r 1000 --elements 60 \
+         --command 'GEOADD places __element__ __element__ place:__key__'",
+    )),
 ];
 
 const OPEN_LOOP: &[Workload] = &[

@@ -8,7 +8,9 @@
 //! table gives that for one shard, and a key never changes its shard.
 
 use crate::base::glob;
+use crate::base::hash::SLOTS;
 use crate::base::layout::ScanCursor;
+use crate::command::portion::Portion;
 use crate::resp::args::Args;
 use crate::resp::error::{CmdError, CmdResult};
 use crate::resp::out::Out;
@@ -26,23 +28,50 @@ fn matches(pattern: &[u8], key: &[u8]) -> bool {
     pattern == b"*" || glob::glob_match(pattern, key, false)
 }
 
-pub(super) fn keys(db: &Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
+pub(super) fn keys(db: &Db, args: &Args<'_>, portion: &mut Portion, out: &mut Out) -> CmdResult {
     let pattern = args.at(1);
-    let (mut found, mut count) = (Out::new(out.protocol()), 0);
-    let visit = |entry: EntryRef<'_>| {
-        if matches(pattern, entry.key()) {
-            found.bulk(entry.key());
-            count += 1;
+    let (first, last) = match glob::glob_prefix_slot(pattern) {
+        None => (0, u64::MAX),
+        Some(slot) if db.owned().contains(&slot) => hashes_of(slot),
+        Some(_) => {
+            out.array(0);
+            return Ok(());
         }
     };
-    match glob::glob_prefix_slot(pattern) {
-        None => db.for_each(visit),
-        Some(slot) if db.owned().contains(&slot) => db.for_each_in_slot(slot, visit),
-        Some(_) => {}
+    if last == u64::MAX && !portion.admits(db.len()) {
+        return Ok(());
     }
-    out.array(count);
-    out.append(&found);
+    // What is handed on is how many keys there were so far, and the hash of the next.
+    let (mut count, mut next) = (portion.kept(), Some(portion.at() as u64));
+    if portion.is_first() {
+        next = Some(first);
+    }
+    let start = out.encoded().len();
+    while let Some(from) = next {
+        if portion.is_full(out) {
+            portion.go_on(from.into());
+            portion.keep(count);
+            return Ok(());
+        }
+        let mut visited = 0;
+        next = db.walk(from, last, |entry| {
+            visited += 1;
+            if matches(pattern, entry.key()) {
+                out.bulk(entry.key());
+                count += 1;
+            }
+        });
+        portion.count(visited.max(1));
+    }
+    portion.end_array(start, count, out);
     Ok(())
+}
+
+/// The first and the last hash of the keys of a slot.
+fn hashes_of(slot: u16) -> (u64, u64) {
+    let shift = u64::BITS - SLOTS.trailing_zeros();
+    let first = u64::from(slot) << shift;
+    (first, first | ((1 << shift) - 1))
 }
 
 /// Which keys a SCAN wants, and how many a call.

@@ -1,6 +1,8 @@
 //! Fields by name, and all of them.
 
 use crate::command::item::write_item;
+use crate::command::portion::Portion;
+use crate::ds::listpack::Item;
 use crate::resp::args::Args;
 use crate::resp::error::{CmdError, CmdResult};
 use crate::resp::out::Out;
@@ -67,36 +69,50 @@ pub(super) fn hmget(db: &Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
     Ok(())
 }
 
-pub(super) fn hgetall(db: &Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
-    let Some(hash) = db.read_hash(args.key(1))? else {
-        out.map(0);
-        return Ok(());
-    };
-    out.map(hash.live_len(db.now()));
-    hash.visit(db.now(), |name, value| {
+pub(super) fn hgetall(db: &Db, args: &Args<'_>, portion: &mut Portion, out: &mut Out) -> CmdResult {
+    write_all(db, args, portion, out, Out::map, |name, value, out| {
         write_item(name, out);
         write_item(value, out);
+    })
+}
+
+pub(super) fn hkeys(db: &Db, args: &Args<'_>, portion: &mut Portion, out: &mut Out) -> CmdResult {
+    write_all(db, args, portion, out, Out::array, |name, _, out| write_item(name, out))
+}
+
+pub(super) fn hvals(db: &Db, args: &Args<'_>, portion: &mut Portion, out: &mut Out) -> CmdResult {
+    write_all(db, args, portion, out, Out::array, |_, value, out| write_item(value, out))
+}
+
+/// Writes something of every field: `open` begins the reply, `write` writes what belongs to one.
+#[inline]
+fn write_all(
+    db: &Db,
+    args: &Args<'_>,
+    portion: &mut Portion,
+    out: &mut Out,
+    open: fn(&mut Out, usize),
+    write: impl Fn(Item<'_>, Item<'_>, &mut Out),
+) -> CmdResult {
+    let (now, hash) = (db.now(), db.read_hash(args.key(1))?);
+    let Some(hash) = hash else {
+        open(out, 0);
+        return Ok(());
+    };
+    if !portion.admits(hash.len()) {
+        return Ok(());
+    }
+    if portion.is_first() {
+        open(out, hash.live_len(now));
+    }
+    portion.walk(out, |first, out| {
+        let mut count = 0;
+        let next = hash.walk_from(first, now, |name, value| {
+            count += 1;
+            write(name, value, out);
+        });
+        (next, count)
     });
-    Ok(())
-}
-
-pub(super) fn hkeys(db: &Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
-    let Some(hash) = db.read_hash(args.key(1))? else {
-        out.array(0);
-        return Ok(());
-    };
-    out.array(hash.live_len(db.now()));
-    hash.visit(db.now(), |name, _| write_item(name, out));
-    Ok(())
-}
-
-pub(super) fn hvals(db: &Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
-    let Some(hash) = db.read_hash(args.key(1))? else {
-        out.array(0);
-        return Ok(());
-    };
-    out.array(hash.live_len(db.now()));
-    hash.visit(db.now(), |_, value| write_item(value, out));
     Ok(())
 }
 

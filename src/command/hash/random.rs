@@ -3,6 +3,7 @@
 //! Invariant: every field is as likely as any other, and of several different ones every choice.
 
 use crate::command::item::write_item;
+use crate::command::portion::{Portion, Selection};
 use crate::ds::listpack::Item;
 use crate::resp::args::Args;
 use crate::resp::error::{CmdError, CmdResult};
@@ -19,9 +20,14 @@ const COUNT_RANGE: CmdError = CmdError::Text(
     "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807",
 );
 
-pub(super) fn hrandfield(db: &Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
+pub(super) fn hrandfield(
+    db: &Db,
+    args: &Args<'_>,
+    portion: &mut Portion,
+    out: &mut Out,
+) -> CmdResult {
     if args.len() > 2 {
-        return several(db, args, out);
+        return several(db, args, portion, out);
     }
     let hash = db.read_hash(args.key(1))?;
     match hash.and_then(|hash| hash.random(db.now(), &mut db.draw())) {
@@ -31,7 +37,7 @@ pub(super) fn hrandfield(db: &Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
     Ok(())
 }
 
-fn several(db: &Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
+fn several(db: &Db, args: &Args<'_>, portion: &mut Portion, out: &mut Out) -> CmdResult {
     let count = args.int(2)?;
     if count == i64::MIN {
         return Err(COUNT_RANGE);
@@ -52,11 +58,39 @@ fn several(db: &Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
         return write_repeated(db, hash, count.unsigned_abs(), with_values, out);
     }
     let count = (count as usize).min(hash.live_len(db.now()));
-    open(count, with_values, out);
-    hash.sample(count, db.now(), &mut db.draw(), |name, value| {
-        write_field(name, value, with_values, out);
-    });
+    if portion.admits(count) {
+        write_different(db, hash, (count, with_values), portion, out);
+    }
     Ok(())
+}
+
+fn write_different(
+    db: &Db,
+    hash: &Hash,
+    (count, with_values): (usize, bool),
+    portion: &mut Portion,
+    out: &mut Out,
+) {
+    let (now, mut prng) = (db.now(), db.draw());
+    if portion.is_first() {
+        open(count, with_values, out);
+    }
+    if !portion.may_go_on() {
+        let write = |name, value| write_field(name, value, with_values, out);
+        return hash.sample(count, now, &mut prng, write);
+    }
+    let mut selection = Selection::resume(portion, hash.live_len(now), count);
+    portion.walk(out, |first, out| {
+        let mut visited = 0;
+        let next = hash.walk_from(first, now, |name, value| {
+            visited += 1;
+            if selection.takes(&mut prng) {
+                write_field(name, value, with_values, out);
+            }
+        });
+        (next, visited)
+    });
+    selection.keep(portion, count);
 }
 
 fn write_repeated(db: &Db, hash: &Hash, count: u64, with_values: bool, out: &mut Out) -> CmdResult {

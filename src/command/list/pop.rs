@@ -7,6 +7,7 @@
 
 use super::{end, popped, write_item};
 use crate::base::num;
+use crate::command::portion::Portion;
 use crate::command::spec::Parcel;
 use crate::ds::quicklist::End;
 use crate::resp::args::{Args, Key};
@@ -20,18 +21,34 @@ const NOT_POSITIVE: CmdError = CmdError::Text("ERR value is out of range, must b
 const NO_KEYS: CmdError = CmdError::Text("ERR numkeys should be greater than 0");
 const NO_COUNT: CmdError = CmdError::Text("ERR count should be greater than 0");
 
-pub(super) fn lpop(db: &mut Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
-    pop(db, End::Front, "lpop", args, out)
+pub(super) fn lpop(
+    db: &mut Db,
+    args: &Args<'_>,
+    portion: &mut Portion,
+    out: &mut Out,
+) -> CmdResult {
+    pop(db, (End::Front, "lpop"), args, portion, out)
 }
 
-pub(super) fn rpop(db: &mut Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
-    pop(db, End::Back, "rpop", args, out)
+pub(super) fn rpop(
+    db: &mut Db,
+    args: &Args<'_>,
+    portion: &mut Portion,
+    out: &mut Out,
+) -> CmdResult {
+    pop(db, (End::Back, "rpop"), args, portion, out)
 }
 
 #[inline]
-fn pop(db: &mut Db, end: End, name: &'static str, args: &Args<'_>, out: &mut Out) -> CmdResult {
+fn pop(
+    db: &mut Db,
+    (end, name): (End, &'static str),
+    args: &Args<'_>,
+    portion: &mut Portion,
+    out: &mut Out,
+) -> CmdResult {
     if args.len() > 2 {
-        return pop_some(db, end, name, args, out);
+        return pop_some(db, (end, name), args, portion, out);
     }
     let Some(mut list) = db.edit::<List>(args.key(1))? else {
         out.null();
@@ -48,9 +65,9 @@ fn pop(db: &mut Db, end: End, name: &'static str, args: &Args<'_>, out: &mut Out
 /// With a count, the reply is an array.
 fn pop_some(
     db: &mut Db,
-    end: End,
-    name: &'static str,
+    (end, name): (End, &'static str),
     args: &Args<'_>,
+    portion: &mut Portion,
     out: &mut Out,
 ) -> CmdResult {
     if args.len() > 3 {
@@ -63,16 +80,27 @@ fn pop_some(
         return Ok(());
     };
     let limits = list.tuning().encoding;
-    if take(&mut list, end, count, &limits, out) > 0 {
+    let total = if portion.is_first() { count.min(list.len()) } else { portion.at() as usize };
+    if !portion.admits(total) {
+        return Ok(());
+    }
+    if portion.is_first() {
+        out.array(total);
+    }
+    let here = portion.room().min(total - portion.counted());
+    take(&mut list, end, here, &limits, out);
+    portion.count(here);
+    if portion.counted() < total {
+        portion.go_on(total as u128);
+    } else if total > 0 {
         list.changed(popped(end));
     }
     Ok(())
 }
 
-/// Removes up to `count` elements at an end and writes them as an array; returns how many.
+/// Removes up to `count` elements at an end and writes them; returns how many.
 fn take(list: &mut List, end: End, count: usize, limits: &EncodingLimits, out: &mut Out) -> usize {
     let (length, count) = (list.len(), count.min(list.len()));
-    out.array(count);
     if count > 0 {
         list.visit(end, at_end(end, length), count, |item| write_item(out, item));
         list.remove_range(if end == End::Front { 0 } else { length - count }, count, limits);
@@ -100,6 +128,7 @@ pub fn pop_first<'a>(
             let limits = list.tuning().encoding;
             out.array(2);
             out.bulk(key.bytes);
+            out.array(count.min(list.len()));
             let taken = take(&mut list, end, count, &limits, out);
             list.changed(popped(end));
             let name: &[u8] = if end == End::Front { b"LPOP" } else { b"RPOP" };

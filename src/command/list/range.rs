@@ -1,8 +1,9 @@
 //! Elements by their positions: LINDEX, LRANGE, LSET, LTRIM, and LLEN.
 
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 
 use super::write_item;
+use crate::command::portion::Portion;
 use crate::ds::quicklist::End;
 use crate::resp::args::Args;
 use crate::resp::error::{CmdError, CmdResult};
@@ -45,15 +46,26 @@ pub(super) fn lindex(db: &Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
     Ok(())
 }
 
-pub(super) fn lrange(db: &Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
+pub(super) fn lrange(db: &Db, args: &Args<'_>, portion: &mut Portion, out: &mut Out) -> CmdResult {
     let (start, stop) = (args.int(2)?, args.int(3)?);
     let Some(list) = db.read_as::<List>(args.key(1))? else {
         out.array(0);
         return Ok(());
     };
     let range = elements(start, stop, list.len());
-    out.array(range.len());
-    list.visit(End::Front, range.start, range.len(), |item| write_item(out, item));
+    let Some(here) = portion.range(range.len()) else { return Ok(()) };
+    if portion.is_first() {
+        out.array(range.len());
+    }
+    let mut left = here.len();
+    let _ = list.walk(End::Front, range.start + here.start, |item| {
+        if left == 0 {
+            return ControlFlow::Break(());
+        }
+        left -= 1;
+        write_item(out, item);
+        portion.next(&here, out)
+    });
     Ok(())
 }
 

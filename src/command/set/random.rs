@@ -5,6 +5,7 @@
 
 use crate::base::num;
 use crate::command::item::write_item;
+use crate::command::portion::{Portion, Selection};
 use crate::resp::args::{Args, Key};
 use crate::resp::error::{CmdError, CmdResult};
 use crate::resp::out::Out;
@@ -25,10 +26,15 @@ const COUNT_RANGE: CmdError = CmdError::Text(
 );
 const TOO_MANY: CmdError = CmdError::Text("ERR value is out of range");
 
-pub(super) fn spop(db: &mut Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
+pub(super) fn spop(
+    db: &mut Db,
+    args: &Args<'_>,
+    portion: &mut Portion,
+    out: &mut Out,
+) -> CmdResult {
     match args.len() {
         2 => pop_one(db, args.key(1), out),
-        3 => pop_many(db, args, out),
+        3 => pop_many(db, args, portion, out),
         _ => Err(CmdError::Syntax),
     }
 }
@@ -51,7 +57,7 @@ fn pop_one(db: &mut Db, key: Key<'_>, out: &mut Out) -> CmdResult {
     Ok(())
 }
 
-fn pop_many(db: &mut Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
+fn pop_many(db: &mut Db, args: &Args<'_>, portion: &mut Portion, out: &mut Out) -> CmdResult {
     let (key, count) = (args.key(1), num::parse_i64(args.at(2)));
     let count = count.and_then(|count| usize::try_from(count).ok()).ok_or(NOT_POSITIVE)?;
     let len = db.peek_as::<Set>(key)?.map_or(0, Set::len);
@@ -59,20 +65,44 @@ fn pop_many(db: &mut Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
         out.set(0);
         return Ok(());
     }
-    if count >= len {
-        return pop_all(db, key, out);
+    let is_all = if portion.is_first() { count >= len } else { portion.at() != POPS_SOME };
+    if !portion.admits(count.min(len)) {
+        return Ok(());
     }
+    if portion.is_first() {
+        out.set(count.min(len));
+    }
+    if is_all { pop_all(db, key, portion, out) } else { pop_some(db, key, count, portion, out) }
+}
+
+/// Where portions go on in a set of which something is to stay. No hash that a walk stops at is so
+/// large.
+const POPS_SOME: u128 = u128::MAX;
+
+/// Takes out some members. Each portion is a change of its own, because it is repeated by names.
+fn pop_some(
+    db: &mut Db,
+    key: Key<'_>,
+    count: usize,
+    portion: &mut Portion,
+    out: &mut Out,
+) -> CmdResult {
     let (mut prng, listening) = (db.draw(), db.changes.listening());
     let Some(mut edit) = db.edit::<Set>(key)? else { return Ok(()) };
+    // To find a member takes several times as long as to come by it.
+    let here = (portion.room() / 8).max(1).min(count - portion.counted());
     let mut popped = Vec::new();
-    out.set(count);
-    for _ in 0..count {
+    for _ in 0..here {
         edit.pop(&mut prng, |item| {
             write_item(item, out);
             if listening {
                 popped.push(item.to_vec());
             }
         });
+    }
+    portion.count(here);
+    if portion.counted() < count {
+        portion.go_on(POPS_SOME);
     }
     edit.changed(POPPED);
     let words = [&b"SREM"[..], key.bytes].into_iter().chain(popped.iter().map(Vec::as_slice));
@@ -81,18 +111,24 @@ fn pop_many(db: &mut Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
 }
 
 /// Takes the whole set, whose memory is given back in slices.
-fn pop_all(db: &mut Db, key: Key<'_>, out: &mut Out) -> CmdResult {
+fn pop_all(db: &mut Db, key: Key<'_>, portion: &mut Portion, out: &mut Out) -> CmdResult {
     if let Some(set) = db.peek_as::<Set>(key)? {
-        out.set(set.len());
-        set.iter().for_each(|item| write_item(item, out));
+        super::write_members(set, portion, out);
     }
-    let mut write = db.write(key);
-    write.remove(POPPED);
-    write.announce(Event::DEL);
+    if !portion.is_unfinished() {
+        let mut write = db.write(key);
+        write.remove(POPPED);
+        write.announce(Event::DEL);
+    }
     Ok(())
 }
 
-pub(super) fn srandmember(db: &Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
+pub(super) fn srandmember(
+    db: &Db,
+    args: &Args<'_>,
+    portion: &mut Portion,
+    out: &mut Out,
+) -> CmdResult {
     if args.len() > 3 {
         return Err(CmdError::Syntax);
     }
@@ -108,7 +144,9 @@ pub(super) fn srandmember(db: &Db, args: &Args<'_>, out: &mut Out) -> CmdResult 
         (Some(set), Some(count)) if count < 0 => {
             return write_repeated(db, set, count.unsigned_abs(), out);
         }
-        (Some(set), Some(count)) => write_different(db, set, count as usize, out),
+        (Some(set), Some(count)) => {
+            write_different(db, set, (count as usize).min(set.len()), portion, out);
+        }
     }
     Ok(())
 }
@@ -119,12 +157,31 @@ fn write_one(db: &Db, set: &Set, out: &mut Out) {
     }
 }
 
-fn write_different(db: &Db, set: &Set, count: usize, out: &mut Out) {
-    let count = count.min(set.len());
-    out.array(count);
+fn write_different(db: &Db, set: &Set, count: usize, portion: &mut Portion, out: &mut Out) {
+    if !portion.admits(count) {
+        return;
+    }
+    if portion.is_first() {
+        out.array(count);
+    }
+    let mut prng = db.draw();
     match count {
+        _ if portion.may_go_on() => {
+            let mut selection = Selection::resume(portion, set.len(), count);
+            portion.walk(out, |first, out| {
+                let mut visited = 0;
+                let next = set.walk_from(first, |item| {
+                    visited += 1;
+                    if selection.takes(&mut prng) {
+                        write_item(item, out);
+                    }
+                });
+                (next, visited)
+            });
+            selection.keep(portion, count);
+        }
         1 => write_one(db, set, out),
-        _ => set.sample(count, &mut db.draw(), |item| write_item(item, out)),
+        _ => set.sample(count, &mut prng, |item| write_item(item, out)),
     }
 }
 

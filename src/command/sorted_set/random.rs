@@ -3,6 +3,7 @@
 use ahash::AHashSet;
 
 use super::entries::{open_list, write_member};
+use crate::command::portion::{Portion, Selection};
 use crate::resp::args::Args;
 use crate::resp::error::{CmdError, CmdResult};
 use crate::resp::out::Out;
@@ -20,9 +21,14 @@ const REPEATED_MAX: u64 = 1 << 24;
 /// A sample of more than this share of all members, one in so many, is drawn in one pass.
 const SAMPLE_SHARE: usize = 4;
 
-pub(super) fn zrandmember(db: &Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
+pub(super) fn zrandmember(
+    db: &Db,
+    args: &Args<'_>,
+    portion: &mut Portion,
+    out: &mut Out,
+) -> CmdResult {
     if args.len() > 2 {
-        return several(db, args, out);
+        return several(db, args, portion, out);
     }
     match db.read_as::<SortedSet>(args.key(1))? {
         Some(set) => one(db, set, out, false),
@@ -38,7 +44,7 @@ fn one(db: &Db, set: &SortedSet, out: &mut Out, with_scores: bool) {
     write_member(out, member, score, with_scores);
 }
 
-fn several(db: &Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
+fn several(db: &Db, args: &Args<'_>, portion: &mut Portion, out: &mut Out) -> CmdResult {
     let count = args.int(2)?;
     if count == i64::MIN {
         return Err(COUNT_RANGE);
@@ -60,25 +66,39 @@ fn several(db: &Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
         open_list(out, count, with_scores);
         (0..count).for_each(|_| one(db, set, out, with_scores));
     } else {
-        different(db, set, out, (count as usize).min(set.len()), with_scores);
+        let count = (count as usize).min(set.len());
+        if portion.admits(count) {
+            different(db, set, portion, out, (count, with_scores));
+        }
     }
     Ok(())
 }
 
 /// Writes `count` different members, every choice of so many being equally likely.
-fn different(db: &Db, set: &SortedSet, out: &mut Out, count: usize, with_scores: bool) {
-    open_list(out, count, with_scores);
-    if count > set.len() / SAMPLE_SHARE || matches!(set, SortedSet::Packed(_)) {
-        // Selection sampling (Knuth, TAOCP volume 2, algorithm 3.4.2 S).
-        let (mut wanted, mut left) = (count, set.len());
-        for (member, score) in set.iter() {
-            if wanted > 0 && (db.random_below(left as u64) as usize) < wanted {
+fn different(
+    db: &Db,
+    set: &SortedSet,
+    portion: &mut Portion,
+    out: &mut Out,
+    (count, with_scores): (usize, bool),
+) {
+    if portion.is_first() {
+        open_list(out, count, with_scores);
+    }
+    let is_share = count > set.len() / SAMPLE_SHARE || matches!(set, SortedSet::Packed(_));
+    if is_share || portion.may_go_on() {
+        let mut prng = db.draw();
+        let mut selection = Selection::resume(portion, set.len(), count);
+        let left = portion.at() as u64 as usize..set.len();
+        for (member, score) in set.walk(left.clone(), false) {
+            if selection.takes(&mut prng) {
                 write_member(out, member, score, with_scores);
-                wanted -= 1;
             }
-            left -= 1;
+            if portion.may_go_on() && portion.next(&left, out).is_break() {
+                break;
+            }
         }
-        return;
+        return selection.keep(portion, count);
     }
     let mut seen = AHashSet::with_capacity(count);
     while seen.len() < count {

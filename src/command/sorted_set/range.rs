@@ -4,8 +4,9 @@
 use std::ops::Range;
 
 use super::bounds::{Bounds, By};
-use super::entries::{Entries, write_list};
+use super::entries::{Entries, open_list, write_member};
 use super::store_result;
+use crate::command::portion::Portion;
 use crate::command::spec::Parcel;
 use crate::resp::args::Args;
 use crate::resp::error::{CmdError, CmdResult};
@@ -101,39 +102,78 @@ impl<'a> Query<'a> {
     }
 }
 
-fn reply(db: &Db, args: &Args<'_>, out: &mut Out, form: &Form) -> CmdResult {
+fn reply(db: &Db, args: &Args<'_>, portion: &mut Portion, out: &mut Out, form: &Form) -> CmdResult {
     let query = Query::read(args, form)?;
-    match db.read_as::<SortedSet>(args.key(1))? {
-        Some(set) => {
-            write_list(out, set.walk(query.ranks(set), query.backwards), query.with_scores);
+    let Some(set) = db.read_as::<SortedSet>(args.key(1))? else {
+        out.array(0);
+        return Ok(());
+    };
+    let ranks = query.ranks(set);
+    let Some(here) = portion.range(ranks.len()) else { return Ok(()) };
+    if portion.is_first() {
+        open_list(out, ranks.len(), query.with_scores);
+    }
+    let left = if query.backwards {
+        ranks.start..ranks.end - here.start
+    } else {
+        ranks.start + here.start..ranks.end
+    };
+    for (member, score) in set.walk(left, query.backwards) {
+        write_member(out, member, score, query.with_scores);
+        if portion.next(&here, out).is_break() {
+            break;
         }
-        None => out.array(0),
     }
     Ok(())
 }
 
-pub(super) fn zrange(db: &Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
-    reply(db, args, out, &ZRANGE)
+pub(super) fn zrange(db: &Db, args: &Args<'_>, portion: &mut Portion, out: &mut Out) -> CmdResult {
+    reply(db, args, portion, out, &ZRANGE)
 }
 
-pub(super) fn zrevrange(db: &Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
-    reply(db, args, out, &old_form(By::Rank, true))
+pub(super) fn zrevrange(
+    db: &Db,
+    args: &Args<'_>,
+    portion: &mut Portion,
+    out: &mut Out,
+) -> CmdResult {
+    reply(db, args, portion, out, &old_form(By::Rank, true))
 }
 
-pub(super) fn zrangebyscore(db: &Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
-    reply(db, args, out, &old_form(By::Score, false))
+pub(super) fn zrangebyscore(
+    db: &Db,
+    args: &Args<'_>,
+    portion: &mut Portion,
+    out: &mut Out,
+) -> CmdResult {
+    reply(db, args, portion, out, &old_form(By::Score, false))
 }
 
-pub(super) fn zrevrangebyscore(db: &Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
-    reply(db, args, out, &old_form(By::Score, true))
+pub(super) fn zrevrangebyscore(
+    db: &Db,
+    args: &Args<'_>,
+    portion: &mut Portion,
+    out: &mut Out,
+) -> CmdResult {
+    reply(db, args, portion, out, &old_form(By::Score, true))
 }
 
-pub(super) fn zrangebylex(db: &Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
-    reply(db, args, out, &old_form(By::Lex, false))
+pub(super) fn zrangebylex(
+    db: &Db,
+    args: &Args<'_>,
+    portion: &mut Portion,
+    out: &mut Out,
+) -> CmdResult {
+    reply(db, args, portion, out, &old_form(By::Lex, false))
 }
 
-pub(super) fn zrevrangebylex(db: &Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
-    reply(db, args, out, &old_form(By::Lex, true))
+pub(super) fn zrevrangebylex(
+    db: &Db,
+    args: &Args<'_>,
+    portion: &mut Portion,
+    out: &mut Out,
+) -> CmdResult {
+    reply(db, args, portion, out, &old_form(By::Lex, true))
 }
 
 fn count(db: &Db, args: &Args<'_>, out: &mut Out, by: By) -> CmdResult {
@@ -151,31 +191,66 @@ pub(super) fn zlexcount(db: &Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
     count(db, args, out, By::Lex)
 }
 
-fn remove(db: &mut Db, args: &Args<'_>, out: &mut Out, by: By, event: Event) -> CmdResult {
+fn remove(
+    db: &mut Db,
+    args: &Args<'_>,
+    portion: &mut Portion,
+    out: &mut Out,
+    (by, event): (By, Event),
+) -> CmdResult {
     let bounds = Bounds::read(by, args.at(2), args.at(3))?;
-    let mut removed = 0;
+    let mut total = 0;
     if let Some(mut set) = db.edit::<SortedSet>(args.key(1))? {
-        let ranks = bounds.ranks(&set, false);
-        removed = ranks.len();
-        if removed > 0 {
-            set.remove_ranks(ranks);
+        let ranks = if portion.is_first() { bounds.ranks(&set, false) } else { ranks_at(portion) };
+        total = ranks.len();
+        if !portion.admits(total) {
+            return Ok(());
+        }
+        let here = portion.room().min(total - portion.counted());
+        set.remove_ranks(ranks.start..ranks.start + here);
+        portion.count(here);
+        if portion.counted() < total {
+            portion.go_on((ranks.start as u128) << 64 | ranks.end as u128);
+            return Ok(());
+        }
+        if total > 0 {
             set.changed(event);
         }
     }
-    out.count(removed);
+    out.count(total);
     Ok(())
 }
 
-pub(super) fn zremrangebyrank(db: &mut Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
-    remove(db, args, out, By::Rank, super::event("zremrangebyrank"))
+/// The ranks that are to be removed, as they were when the command began.
+fn ranks_at(portion: &Portion) -> Range<usize> {
+    (portion.at() >> 64) as usize..portion.at() as usize
 }
 
-pub(super) fn zremrangebyscore(db: &mut Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
-    remove(db, args, out, By::Score, super::event("zremrangebyscore"))
+pub(super) fn zremrangebyrank(
+    db: &mut Db,
+    args: &Args<'_>,
+    portion: &mut Portion,
+    out: &mut Out,
+) -> CmdResult {
+    remove(db, args, portion, out, (By::Rank, super::event("zremrangebyrank")))
 }
 
-pub(super) fn zremrangebylex(db: &mut Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
-    remove(db, args, out, By::Lex, super::event("zremrangebylex"))
+pub(super) fn zremrangebyscore(
+    db: &mut Db,
+    args: &Args<'_>,
+    portion: &mut Portion,
+    out: &mut Out,
+) -> CmdResult {
+    remove(db, args, portion, out, (By::Score, super::event("zremrangebyscore")))
+}
+
+pub(super) fn zremrangebylex(
+    db: &mut Db,
+    args: &Args<'_>,
+    portion: &mut Portion,
+    out: &mut Out,
+) -> CmdResult {
+    remove(db, args, portion, out, (By::Lex, super::event("zremrangebylex")))
 }
 
 /// Copies the range out, on the core of the source.

@@ -1,6 +1,7 @@
 //! XRANGE, XREVRANGE and XLEN, and how entries are written.
 
 use super::ids;
+use crate::command::portion::Portion;
 use crate::ds::listpack::Item;
 use crate::resp::args::Args;
 use crate::resp::error::{CmdError, CmdResult};
@@ -57,23 +58,22 @@ pub(super) fn write_edge(entry: Option<Entry<'_>>, out: &mut Out) {
     }
 }
 
-pub(super) fn xrange(db: &Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
-    let (start, end) = (ids::parse_start(args.at(2))?, ids::parse_end(args.at(3))?);
-    write_range(db, args, (start, end), Stream::range, out)
+pub(super) fn xrange(db: &Db, args: &Args<'_>, portion: &mut Portion, out: &mut Out) -> CmdResult {
+    let bounds = (ids::parse_start(args.at(2))?, ids::parse_end(args.at(3))?);
+    write_range(db, args, portion, out, (bounds, false))
 }
 
-pub(super) fn xrevrange(db: &Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
-    let (start, end) = (ids::parse_start(args.at(3))?, ids::parse_end(args.at(2))?);
-    write_range(db, args, (start, end), Stream::range_back, out)
-}
-
-fn write_range<'d, I: Iterator<Item = Entry<'d>>>(
-    db: &'d Db,
+pub(super) fn xrevrange(
+    db: &Db,
     args: &Args<'_>,
-    (start, end): (Id, Id),
-    entries: fn(&'d Stream, Id, Id) -> I,
+    portion: &mut Portion,
     out: &mut Out,
 ) -> CmdResult {
+    let bounds = (ids::parse_start(args.at(3))?, ids::parse_end(args.at(2))?);
+    write_range(db, args, portion, out, (bounds, true))
+}
+
+fn read_count(args: &Args<'_>) -> Result<Option<usize>, CmdError> {
     let (mut options, mut count) = (args.reader(4), None);
     while !options.done() {
         if options.left() < 2 || !options.keyword("COUNT") {
@@ -81,15 +81,57 @@ fn write_range<'d, I: Iterator<Item = Entry<'d>>>(
         }
         count = Some(options.int()?.max(0) as usize);
     }
+    Ok(count)
+}
+
+/// Writes the entries within bounds, both included, from the last to the first if `backwards`.
+fn write_range(
+    db: &Db,
+    args: &Args<'_>,
+    portion: &mut Portion,
+    out: &mut Out,
+    ((mut first, mut last), backwards): ((Id, Id), bool),
+) -> CmdResult {
+    let count = read_count(args)?;
     let Some(stream) = db.read_as::<Stream>(args.key(1))? else {
         out.array(0);
         return Ok(());
     };
-    match count {
-        Some(0) => out.null_array(),
-        count => write_entries(entries(stream, start, end).take(count.unwrap_or(usize::MAX)), out),
+    let limit = match count {
+        Some(0) => {
+            out.null_array();
+            return Ok(());
+        }
+        Some(count) => count,
+        // Whether it is long shows at once.
+        None if (first, last) == (Id::MIN, Id::MAX) && !portion.admits(length(stream)) => {
+            return Ok(());
+        }
+        None => usize::MAX,
+    };
+    if !portion.is_first() {
+        *(if backwards { &mut last } else { &mut first }) = Id::from_number(portion.at());
     }
+    let entries =
+        if backwards { stream.range_back(first, last) } else { stream.range(first, last) };
+    let start = out.encoded().len();
+    for entry in entries {
+        if portion.counted() == limit {
+            break;
+        }
+        if portion.is_full(out) {
+            portion.go_on(entry.id.number());
+            return Ok(());
+        }
+        write_entry(&entry, out);
+        portion.count(1);
+    }
+    portion.end_array(start, portion.counted(), out);
     Ok(())
+}
+
+fn length(stream: &Stream) -> usize {
+    stream.summary().length as usize
 }
 
 pub(super) fn xlen(db: &Db, args: &Args<'_>, out: &mut Out) -> CmdResult {

@@ -319,22 +319,52 @@ proptest! {
             }
             steps += 1;
             if steps.is_multiple_of(13) && let Some(burst) = bursts.next() {
-                match *burst {
-                    Burst::Put { first, count, .. } => {
-                        for key in first..KEYS.min(first + count) {
-                            twins.put(spread.hash(key), key, 1);
-                        }
-                    }
-                    Burst::Remove { first, count, .. } => {
-                        for key in (first..KEYS.min(first + count)).filter(|key| key % every != 0) {
-                            twins.remove(spread.hash(key), key);
-                        }
-                    }
-                    _ => {}
-                }
+                disturb(&mut twins, spread, burst, every);
             }
         }
         prop_assert!((0..KEYS).step_by(every as usize).all(|key| seen.contains(&key)));
+    }
+
+    #[test]
+    fn a_walk_meets_once_what_stays(
+        spread in Spread::any(),
+        bursts in bursts(),
+        every in 2..9u32,
+    ) {
+        let mut twins = Twins::new();
+        for key in (0..KEYS).step_by(every as usize) {
+            twins.put(spread.hash(key), key, 0);
+        }
+        let (mut next, mut seen) = (Some(0), Vec::new());
+        let mut bursts = bursts.iter();
+        while let Some(first) = next {
+            next = twins.table.walk_from(first, |item| seen.push(item.key));
+            prop_assert!(next.is_none_or(|next| next > first), "it goes on");
+            if let Some(burst) = bursts.next() {
+                disturb(&mut twins, spread, burst, every);
+            }
+        }
+        let met = seen.len();
+        let seen: HashSet<u32> = seen.into_iter().collect();
+        prop_assert_eq!(seen.len(), met, "nothing twice");
+        prop_assert!((0..KEYS).step_by(every as usize).all(|key| seen.contains(&key)));
+    }
+}
+
+/// Adds and removes keys in the middle of a scan, but for every `every`-th, which stays.
+fn disturb(twins: &mut Twins, spread: Spread, burst: &Burst, every: u32) {
+    match *burst {
+        Burst::Put { first, count, .. } => {
+            for key in first..KEYS.min(first + count) {
+                twins.put(spread.hash(key), key, 1);
+            }
+        }
+        Burst::Remove { first, count, .. } => {
+            for key in (first..KEYS.min(first + count)).filter(|key| key % every != 0) {
+                twins.remove(spread.hash(key), key);
+            }
+        }
+        _ => {}
     }
 }
 

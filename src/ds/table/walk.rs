@@ -52,6 +52,28 @@ impl<R: Record> Table<R> {
         }
     }
 
+    /// Visits the records whose hash is at least `first`, as far as one range of the directory
+    /// goes, and returns the hash with which the rest begins; `None` at the end. A record that is
+    /// there from the first step to the last is visited exactly once, whatever happens between
+    /// steps, because its hash belongs to exactly one of them.
+    pub fn walk_from<'t>(&'t self, first: u64, mut visit: impl FnMut(R::Ref<'t>)) -> Option<u64> {
+        let (head, last) = self.range(first);
+        let mut segment = head;
+        while let Some(found) = segment {
+            prefetch_records(found);
+            let is_whole = found.prefix >= first;
+            for (_, _, word) in found.records() {
+                // SAFETY: occupied slots hold the words of records that the table owns.
+                let record = unsafe { R::borrow(word) };
+                if is_whole || R::hash(record) >= first {
+                    visit(record);
+                }
+            }
+            segment = next_in_chain(found);
+        }
+        last.checked_add(1)
+    }
+
     /// Visits all records whose hash begins with the low `bits` bits of `prefix`. The cost is that
     /// of the segments touched.
     pub fn for_prefix<'t>(&'t self, prefix: u64, bits: u32, mut visit: impl FnMut(R::Ref<'t>)) {
@@ -172,6 +194,7 @@ impl<R: Record> Table<R> {
         self.segments.iter().flat_map(|pointer| {
             // SAFETY: listed segments are live, and `self` is borrowed for `'t`.
             let segment: &'t Segment = unsafe { pointer.as_ref() };
+            prefetch_records(segment);
             // SAFETY: occupied slots hold the words of records that the table owns.
             segment.records().map(|(_, _, word)| unsafe { R::borrow(word) })
         })

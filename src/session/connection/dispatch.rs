@@ -18,7 +18,7 @@ use crate::session::core::{Core, Parsed};
 use crate::session::table::{Entry, HostRun, Row};
 use crate::session::wave::Wave;
 use crate::session::{gates, redirect, refusal};
-use crate::shard::execute;
+use crate::shard::execute::{self, Ran};
 use crate::shard::message::{Batch, CoreId};
 
 impl Session {
@@ -104,10 +104,18 @@ impl Session {
                 self.send_away(owner, entry, args, parsed.hash);
                 Dispatched::Elsewhere
             }
-            Route::Here | Route::One(_) => {
-                self.run_here(core, entry, args);
-                Dispatched::Ran(entry.id)
+            Route::Here if self.must_wait(command, args) => {
+                self.send_away(core.me(), entry, args, parsed.hash);
+                Dispatched::Elsewhere
             }
+            Route::Here | Route::One(_) => match self.run_here(core, entry, args) {
+                Ran::ToTheEnd => Dispatched::Ran(entry.id),
+                Ran::Postponed => {
+                    self.send_away(core.me(), entry, args, parsed.hash);
+                    // Its reply is long; it goes out before there is another.
+                    Dispatched::Stopped(Step::Yield)
+                }
+            },
             Route::Many | Route::Every => {
                 Dispatched::Stopped(Step::Coordinate(entry.id, self.own(entry, args)))
             }
@@ -257,18 +265,25 @@ impl Session {
             || (!shards.is_idle() && shards.is_held(command, args))
     }
 
-    fn run_here(&mut self, core: &Core, entry: &Entry, args: &Args<'_>) {
-        let Row::Data(command) = entry.row else { return };
-        let conditions = self.client.conditions();
-        took_effect(args.from(0));
+    fn run_here(&mut self, core: &Core, entry: &Entry, args: &Args<'_>) -> Ran {
+        let Row::Data(command) = entry.row else { return Ran::ToTheEnd };
+        let (conditions, reply_mode) = (self.client.conditions(), self.client.reply.get());
+        let mut ran = Ran::ToTheEnd;
         self.reply(|out| {
             let mut db = core.shards.db.borrow_mut();
             execute::enter(&mut db, conditions);
-            if let Err(error) = execute::execute(&mut db, command, args, out) {
-                core.count_failure(entry.id, &error);
+            match execute::execute(&mut db, command, args, out) {
+                Ok(outcome) => ran = outcome,
+                Err(error) => core.count_failure(entry.id, &error),
             }
         });
+        if ran == Ran::Postponed {
+            self.client.reply.set(reply_mode);
+            return ran;
+        }
+        took_effect(args.from(0));
         core.shards.serve_ready(None);
+        ran
     }
 
     fn send_away(&mut self, owner: CoreId, entry: &Entry, args: &Args<'_>, hash: u64) {

@@ -18,7 +18,7 @@ use crate::session::client::ReplyMode;
 use crate::session::core::{Core, Parsed, Scratch};
 use crate::session::table::Row;
 use crate::session::wave::Wave;
-use crate::shard::execute;
+use crate::shard::execute::{self, Ran};
 
 impl Session {
     /// Runs the commands in `input`; returns how much of it is used and why it stopped.
@@ -240,10 +240,12 @@ impl Session {
             let spans = &scratch.spans[parsed.spans.0 as usize..parsed.spans.1 as usize];
             let args = Args::new(&input[parsed.start as usize..], spans, &self.external)
                 .with_hash(command.single_key as usize, parsed.hash);
-            took_effect(args.from(0));
-            if let Err(error) = execute::execute(&mut db, command, &args, &mut out) {
-                core.count_failure(id, &error);
+            match execute::execute(&mut db, command, &args, &mut out) {
+                Ok(Ran::ToTheEnd) => {}
+                Ok(Ran::Postponed) => break,
+                Err(error) => core.count_failure(id, &error),
             }
+            took_effect(args.from(0));
             ran += 1;
             if db.waiters.has_ready() {
                 break;
@@ -288,10 +290,12 @@ impl Session {
             if is_ours {
                 let mut db = core.shards.db.borrow_mut();
                 execute::enter(&mut db, conditions);
-                took_effect(args.from(0));
-                if let Err(error) = execute::execute(&mut db, command, &args, &mut wave.local) {
-                    core.count_failure(id, &error);
+                match execute::execute(&mut db, command, &args, &mut wave.local) {
+                    Ok(Ran::ToTheEnd) => {}
+                    Ok(Ran::Postponed) => break,
+                    Err(error) => core.count_failure(id, &error),
                 }
+                took_effect(args.from(0));
                 drop(db);
                 core.shards.serve_ready(None);
                 here += 1;

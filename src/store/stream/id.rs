@@ -25,6 +25,16 @@ impl Id {
         Id { ms, seq }
     }
 
+    /// The id as the number by which ids compare.
+    pub const fn number(self) -> u128 {
+        (self.ms as u128) << 64 | self.seq as u128
+    }
+
+    /// The id with this number.
+    pub const fn from_number(number: u128) -> Id {
+        Id::new((number >> 64) as u64, number as u64)
+    }
+
     /// The id after this one; none after the largest.
     pub fn next(self) -> Option<Id> {
         match (self.ms, self.seq) {

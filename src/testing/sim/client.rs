@@ -18,7 +18,7 @@ const COMMANDS_MAX: u64 = 16;
 const PIPELINE_MAX: usize = 6;
 
 /// Kinds of commands, the frequent ones several times.
-pub const KINDS: u64 = 52;
+pub const KINDS: u64 = 55;
 /// The kinds that claim on all their cores at once: MSETNX, RENAME and COPY.
 pub const TWO_PHASE: u64 = 0b11 << 26 | 0b1111 << 31;
 
@@ -233,6 +233,9 @@ impl Customer {
                 words(&["BLMOVE", &source, &target, "LEFT", "RIGHT", &self.timeout()])
             }
             51 => words(&["RENAME", &self.list(), &self.list()]),
+            52 => words(&["LRANGE", &self.list(), "0", "-1"]),
+            53 => words(&["LPOP", &self.list(), "3"]),
+            54 => words(&["LRANGE", &self.list(), "1", "2"]),
             _ => {
                 self.database = self.random.below(2) as usize;
                 words(&["SELECT", &self.database.to_string()])

@@ -72,6 +72,15 @@ impl Model {
                 list.extend(words[2..].iter().cloned());
                 int(list.len())
             }
+            "LPOP" if words.len() > 2 => match lists.contains_key(&words[1]) {
+                false => "*-1\r\n".into(),
+                true => array((0..3).filter_map(|_| pop(lists, &words[1])).collect()),
+            },
+            "LRANGE" => {
+                let (first, count) = if words[2] == b"0" { (0, usize::MAX) } else { (1, 2) };
+                let list = lists.get(&words[1]).into_iter().flatten();
+                array(list.skip(first).take(count).cloned().collect())
+            }
             "LPOP" => bulk(pop(lists, &words[1]).as_ref()),
             "LMOVE" | "BLMOVE" => {
                 let element = pop(lists, &words[1]);
@@ -157,6 +166,11 @@ fn bulk(value: Option<&Vec<u8>>) -> String {
         None => "$-1\r\n".into(),
         Some(value) => format!("${}\r\n{}\r\n", value.len(), String::from_utf8_lossy(value)),
     }
+}
+
+fn array(elements: Vec<Vec<u8>>) -> String {
+    let texts: String = elements.iter().map(|element| bulk(Some(element))).collect();
+    format!("*{}\r\n{texts}", elements.len())
 }
 
 fn set_all(keys: &mut Keys, pairs: &[Vec<u8>]) -> String {

@@ -75,6 +75,7 @@ fn every_mutation_is_caught() {
         Mutation::ReadyKeyForgotten,
         Mutation::HoldForgotten,
         Mutation::CancelLost,
+        Mutation::JobUnclaimed,
         Mutation::ReplyDoubled,
         Mutation::HandoverForgetsInput,
         Mutation::HandoverForgetsOutput,

@@ -1,0 +1,111 @@
+//! What the server is filled with, and the commands that are measured on it.
+
+use super::client::Client;
+use crate::failure::Failure;
+
+/// A command, and what comes before each round of it.
+pub(super) struct Case {
+    pub command: &'static str,
+    pub prepare: &'static [&'static str],
+}
+
+const fn reads(command: &'static str) -> Case {
+    Case { command, prepare: &[] }
+}
+
+const fn after(prepare: &'static [&'static str], command: &'static str) -> Case {
+    Case { command, prepare }
+}
+
+const COPY_LIST: &[&str] = &["COPY {b}list {b}t REPLACE"];
+const COPY_SET: &[&str] = &["COPY {b}set {b}t REPLACE"];
+const COPY_HASH: &[&str] = &["COPY {b}hash {b}t REPLACE"];
+const COPY_SORTED: &[&str] = &["COPY {b}sorted {b}t REPLACE"];
+const COPY_STREAM: &[&str] = &["COPY {b}stream {b}t REPLACE"];
+const REMOVED: &[&str] = &["DEL {b}t"];
+
+/// The commands, those that read first. All collections belong to one slot, and so to one core.
+pub(super) const CASES: &[Case] = &[
+    reads("PING"),
+    reads("LRANGE {b}list 0 -1"),
+    reads("SMEMBERS {b}set"),
+    reads("HGETALL {b}hash"),
+    reads("HKEYS {b}hash"),
+    reads("ZRANGE {b}sorted 0 -1"),
+    reads("ZRANGE {b}sorted 0 -1 WITHSCORES"),
+    reads("ZRANGEBYSCORE {b}sorted -inf +inf"),
+    reads("XRANGE {b}stream - +"),
+    reads("XREVRANGE {b}stream + -"),
+    reads("XREAD STREAMS {b}stream 0"),
+    reads("KEYS *"),
+    reads("KEYS *9999"),
+    reads("HRANDFIELD {b}hash 500000"),
+    reads("SRANDMEMBER {b}set 500000"),
+    reads("ZRANDMEMBER {b}sorted 500000"),
+    reads("LPOS {b}list none"),
+    reads("LREM {b}list 0 none"),
+    reads("LINSERT {b}list BEFORE none x"),
+    reads("SORT {b}list ALPHA"),
+    reads("SUNION {b}set"),
+    reads("SINTER {b}set {b}set"),
+    reads("SUNIONSTORE {b}t {b}set"),
+    reads("ZUNIONSTORE {b}t 1 {b}sorted"),
+    reads("MEMORY USAGE {b}set SAMPLES 0"),
+    after(COPY_LIST, "LTRIM {b}t 500000 500010"),
+    after(COPY_LIST, "LPOP {b}t 900000"),
+    after(COPY_STREAM, "XTRIM {b}t MAXLEN 0"),
+    after(COPY_SORTED, "ZREMRANGEBYRANK {b}t 1 999000"),
+    after(COPY_SORTED, "ZPOPMIN {b}t 900000"),
+    after(COPY_SET, "SPOP {b}t 500000"),
+    after(COPY_SET, "SPOP {b}t 1000000"),
+    after(COPY_SET, "DEL {b}t"),
+    after(COPY_HASH, "SET {b}t x"),
+    after(COPY_HASH, "EXPIRE {b}t 0"),
+    after(COPY_HASH, "SUNIONSTORE {b}t {b}none"),
+    after(REMOVED, "COPY {b}list {b}t"),
+    after(REMOVED, "COPY {b}set {b}t"),
+    after(REMOVED, "COPY {b}hash {b}t"),
+    after(REMOVED, "COPY {b}sorted {b}t"),
+    after(REMOVED, "COPY {b}stream {b}t"),
+    after(REMOVED, "FLUSHALL"),
+];
+
+/// Elements sent with one command.
+const STEP: usize = 1000;
+
+/// Empties the server, and stores each kind of collection with so many elements of 16 bytes, and as
+/// many keys.
+pub(super) fn fill(client: &mut Client, elements: usize) -> Result<(), Failure> {
+    client.call(&["FLUSHALL"])?;
+    for first in (0..elements).step_by(STEP) {
+        let numbers = first..elements.min(first + STEP);
+        let texts: Vec<String> = numbers.map(|number| format!("element:{number:08}")).collect();
+        let mut commands = [
+            ["RPUSH", "{b}list"],
+            ["SADD", "{b}set"],
+            ["HSET", "{b}hash"],
+            ["ZADD", "{b}sorted"],
+            ["MSET", "{b}string"],
+        ]
+        .map(|head| head.map(str::to_owned).to_vec());
+        commands[4].push("value".to_owned());
+        for (index, text) in texts.iter().enumerate() {
+            commands[0].push(text.clone());
+            commands[1].push(text.clone());
+            commands[2].extend([text.clone(), text.clone()]);
+            commands[3].extend([((first + index) as f64 / 2.0).to_string(), text.clone()]);
+            commands[4].extend([text.clone(), "value".to_owned()]);
+        }
+        let entries = texts
+            .into_iter()
+            .map(|text| ["XADD", "{b}stream", "*", "field", &text].map(str::to_owned).to_vec());
+        let commands: Vec<Vec<String>> = commands.into_iter().chain(entries).collect();
+        for command in &commands {
+            client.send(command)?;
+        }
+        for command in &commands {
+            client.receive(command)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,213 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::base::probe::set_small_portions;
+use crate::command::spec::Command;
+use crate::command::{generic, hash, list, set, sorted_set, stream};
+use crate::testing::Fixture;
+
+const FAMILIES: &[&[Command]] = &[
+    generic::COMMANDS,
+    hash::COMMANDS,
+    list::COMMANDS,
+    set::COMMANDS,
+    sorted_set::COMMANDS,
+    stream::COMMANDS,
+];
+
+/// A keyspace with `size` elements in each kind of collection, and as many further keys.
+fn filled(size: usize) -> Fixture {
+    let mut fixture = Fixture::new(FAMILIES);
+    for number in 0..size {
+        let (name, long) = (format!("e{number}"), "x".repeat(number % 90));
+        let element = format!("{number}:{long}");
+        fixture.run(&["RPUSH", "list", &element]);
+        fixture.run(&["SADD", "set", &element]);
+        fixture.run(&["SADD", "ints", &number.to_string()]);
+        fixture.run(&["HSET", "hash", &name, &element]);
+        fixture.run(&["HSET", "timed", &name, &element]);
+        fixture.run(&["ZADD", "sorted", &(number / 3).to_string(), &element]);
+        fixture.run(&["XADD", "stream", &format!("{}-{number}", 1 + number / 2), "f", &name]);
+        fixture.run(&["SADD", &format!("{{tag}}{number}"), "x"]);
+    }
+    fixture.run(&["HPEXPIRE", "timed", "1", "FIELDS", "2", "e1", "e2"]);
+    fixture.advance(5);
+    fixture
+}
+
+/// Runs a command at once and in small portions, on equal keyspaces, and compares the replies and
+/// what is left.
+fn check(words: &[&str], size: usize) {
+    let (mut naive, mut sliced) = (filled(size), filled(size));
+    let expected = naive.run(words);
+    set_small_portions(true);
+    let actual = sliced.run(words);
+    set_small_portions(false);
+    assert_eq!(actual, expected, "{words:?} with {size} elements");
+    for rest in [
+        &["LRANGE", "list", "0", "-1"][..],
+        &["ZRANGE", "sorted", "0", "-1", "WITHSCORES"],
+        &["HGETALL", "timed"],
+        &["SMEMBERS", "set"],
+        &["KEYS", "*"],
+    ] {
+        assert_eq!(sliced.run(rest), naive.run(rest), "{rest:?} after {words:?}");
+    }
+}
+
+const COMMANDS: &[&[&str]] = &[
+    &["LRANGE", "list", "0", "-1"],
+    &["LRANGE", "list", "2", "-3"],
+    &["LRANGE", "none", "0", "-1"],
+    &["LRANGE", "set", "0", "-1"],
+    &["LPOP", "list", "5"],
+    &["RPOP", "list", "7"],
+    &["RPOP", "list", "70"],
+    &["LPOP", "list", "0"],
+    &["SMEMBERS", "set"],
+    &["SMEMBERS", "ints"],
+    &["SPOP", "set", "1000"],
+    &["SPOP", "none", "2"],
+    &["HGETALL", "hash"],
+    &["HGETALL", "timed"],
+    &["HKEYS", "timed"],
+    &["HVALS", "hash"],
+    &["ZRANGE", "sorted", "0", "-1", "WITHSCORES"],
+    &["ZRANGE", "sorted", "1", "-2", "REV"],
+    &["ZRANGE", "sorted", "1", "(7", "BYSCORE", "LIMIT", "2", "5"],
+    &["ZREVRANGEBYSCORE", "sorted", "+inf", "2", "WITHSCORES", "LIMIT", "1", "100"],
+    &["ZREMRANGEBYRANK", "sorted", "1", "-2"],
+    &["ZREMRANGEBYRANK", "sorted", "0", "-1"],
+    &["ZREMRANGEBYSCORE", "sorted", "1", "4"],
+    &["ZPOPMIN", "sorted", "6"],
+    &["ZPOPMAX", "sorted", "1000"],
+    &["ZPOPMAX", "none", "3"],
+    &["XRANGE", "stream", "-", "+"],
+    &["XRANGE", "stream", "2", "5", "COUNT", "4"],
+    &["XREVRANGE", "stream", "+", "-", "COUNT", "3"],
+    &["XREVRANGE", "stream", "(7-12", "2"],
+    &["KEYS", "*"],
+    &["KEYS", "{tag}*3"],
+    &["KEYS", "nothing"],
+];
+
+#[test]
+fn portions_come_to_the_same_as_everything_at_once() {
+    for words in COMMANDS {
+        for size in [1, 2, 3, 40, 700] {
+            check(words, size);
+        }
+    }
+}
+
+/// The texts in a reply.
+fn members(reply: &str) -> Vec<String> {
+    reply.lines().skip(1).filter(|line| !line.starts_with('$')).map(str::to_owned).collect()
+}
+
+#[test]
+fn samples_in_portions_are_of_different_elements() {
+    let mut fixture = filled(500);
+    for (command, key) in [
+        ("SRANDMEMBER", "set"),
+        ("HRANDFIELD", "timed"),
+        ("HRANDFIELD", "hash"),
+        ("ZRANDMEMBER", "sorted"),
+    ] {
+        let existing = if key == "timed" { 498 } else { 500 };
+        for count in [2, 17, 300, 499, 5000] {
+            let before = fixture.portions;
+            set_small_portions(true);
+            let mut drawn = members(&fixture.run(&[command, key, &count.to_string()]));
+            set_small_portions(false);
+            assert!(fixture.portions > before);
+            drawn.sort();
+            drawn.dedup();
+            assert_eq!(drawn.len(), count.min(existing), "{command} {key} {count}");
+        }
+    }
+}
+
+#[test]
+fn every_element_is_drawn_as_often() {
+    let mut fixture = filled(20);
+    let mut seen = std::collections::BTreeMap::<String, usize>::new();
+    set_small_portions(true);
+    for _ in 0..2000 {
+        for member in members(&fixture.run(&["ZRANDMEMBER", "sorted", "5"])) {
+            *seen.entry(member).or_default() += 1;
+        }
+    }
+    set_small_portions(false);
+    assert_eq!(seen.len(), 20);
+    assert!(seen.values().all(|times| (400..600).contains(times)), "{seen:?}");
+}
+
+#[test]
+fn a_pop_in_portions_takes_different_members() {
+    let mut fixture = filled(700);
+    set_small_portions(true);
+    let popped = fixture.run(&["SPOP", "set", "300"]);
+    set_small_portions(false);
+    assert!(fixture.portions > 100, "only {} portions", fixture.portions);
+    let mut all = [members(&popped), members(&fixture.run(&["SMEMBERS", "set"]))].concat();
+    all.sort();
+    all.dedup();
+    assert_eq!((members(&popped).len(), all.len()), (300, 700));
+}
+
+#[test]
+fn a_key_that_is_pinned_neither_expires_nor_loses_fields() {
+    let mut fixture = filled(3);
+    let key = crate::resp::args::Key::new(b"timed");
+    fixture.run(&["PEXPIRE", "timed", "10"]);
+    fixture.db.pin(key.hash);
+    fixture.advance(100);
+    assert_eq!(fixture.run(&["EXISTS", "timed"]), ":0\r\n");
+    while !fixture.db.expire_step(0).finished {}
+    assert_eq!(fixture.db.counters.expired.get(), 0);
+    fixture.db.set_now(fixture.db.now() - 99);
+    assert_eq!(fixture.run(&["HLEN", "timed"]), ":3\r\n");
+    assert_eq!(fixture.run(&["HKEYS", "timed"]), "*1\r\n$2\r\ne0\r\n");
+    assert_eq!(
+        fixture.run(&["HLEN", "timed"]),
+        ":3\r\n",
+        "nobody clears it behind a reader's back"
+    );
+    fixture.db.unpin(key.hash);
+    fixture.run(&["HKEYS", "timed"]);
+    assert_eq!(fixture.run(&["HLEN", "timed"]), ":1\r\n");
+}
+
+#[test]
+fn pages_join_into_one_reply_without_a_copy() {
+    let mut all = Out::default();
+    let (mut expected, long) = (Vec::new(), vec![b'y'; 100_000]);
+    for size in [10, 50_000, 3, 100_000, 40_000] {
+        let mut page = Out::default();
+        page.bulk(&long[..size]);
+        expected.extend(page.to_vec());
+        all.adopt(page);
+    }
+    assert_eq!(all.to_vec(), expected);
+    assert!(all.encoded().len() < 100 && all.shared().len() == 3);
+    let mut copy = Out::default();
+    copy.ok();
+    copy.append(&all);
+    assert_eq!(copy.to_vec(), [b"+OK\r\n", &expected[..]].concat());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+    #[test]
+    fn ranges_of_any_size_come_in_order(
+        start in -60i64..60,
+        stop in -60i64..60,
+        size in 0usize..50,
+    ) {
+        let (start, stop) = (start.to_string(), stop.to_string());
+        check(&["LRANGE", "list", &start, &stop], size);
+        check(&["ZREVRANGE", "sorted", &start, &stop], size);
+        check(&["ZREMRANGEBYRANK", "sorted", &start, &stop], size);
+    }
+}
