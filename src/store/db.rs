@@ -546,13 +546,11 @@ impl<'k> Write<'_, 'k> {
 
     /// Counts a hit or a miss and marks the key as accessed, as a reading command does.
     pub fn count_access(&self) {
-        let counters = &self.db.counters;
-        bump(if self.exists() { &counters.hits } else { &counters.misses });
+        bump(if self.exists() { &self.db.counters.hits } else { &self.db.counters.misses });
         self.mark_accessed();
     }
 
     /// Marks the key as accessed, if it exists, as a writing command does.
-    #[inline]
     pub fn mark_accessed(&self) {
         self.access();
     }
