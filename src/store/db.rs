@@ -550,14 +550,9 @@ impl<'k> Write<'_, 'k> {
         self.mark_accessed();
     }
 
-    /// Marks the key as accessed, if it exists, as a writing command does.
-    pub fn mark_accessed(&self) {
-        self.access();
-    }
-
-    /// The value, if the key exists, which is then marked as accessed.
+    /// Marks the key as accessed, as a writing command does, and returns its value, if it exists.
     #[inline]
-    pub(super) fn access(&self) -> Option<ValueRef<'_>> {
+    pub fn mark_accessed(&self) -> Option<ValueRef<'_>> {
         let entry = self.entry()?;
         if self.db.touching {
             self.db.touch(entry);

@@ -45,7 +45,7 @@ impl Db {
     #[inline]
     pub fn edit<'d, T: Typed>(&'d mut self, key: Key<'d>) -> Result<Option<Edit<'d, T>>, CmdError> {
         let guard = self.write(key);
-        let Some(value) = guard.access() else { return Ok(None) };
+        let Some(value) = guard.mark_accessed() else { return Ok(None) };
         typed::<T>(value)?;
         Ok(Some(Edit::new(guard, false)))
     }
@@ -58,7 +58,7 @@ impl Db {
         key: Key<'d>,
     ) -> Result<Edit<'d, T>, CmdError> {
         let mut guard = self.write(key);
-        let is_new = match guard.access() {
+        let is_new = match guard.mark_accessed() {
             Some(value) => {
                 typed::<T>(value)?;
                 false
