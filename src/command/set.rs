@@ -198,13 +198,9 @@ const _: () = verify(COMMANDS);
 fn sadd(db: &mut Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
     let limits = db.tuning.encoding;
     let mut edit = db.edit_or_create::<Set>(args.key(1))?;
-    let set = &mut *edit;
-    if args.len() > 3 {
-        set.expect(args.len() - 2, args.at(2), &limits);
-    }
-    let added = args.from(2).filter(|member| set.insert(member, &limits)).count();
+    let added = edit.insert_all(args.from(2), &limits);
     if added > 0 {
-        edit.changed_elements(ADDED, added);
+        edit.grown(ADDED, added);
     }
     out.count(added);
     Ok(())

@@ -78,6 +78,17 @@ impl Intset {
         Intset(Block::new())
     }
 
+    /// The set of these integers, in one allocation, and without moving one twice. They stay
+    /// behind sorted, each of them once. There must be at most [`LEN_MAX`].
+    pub fn of(values: &mut Vec<i64>) -> Intset {
+        assert!(values.len() <= LEN_MAX, "the type keeps fewer members here");
+        values.sort_unstable();
+        values.dedup();
+        let ends = [values.first(), values.last()].into_iter().flatten();
+        let width = ends.map(|&value| Width::of(value)).max().unwrap_or(Width::Two);
+        Intset(Block::of(width, values))
+    }
+
     /// A copy of bytes in Redis's format, which are checked.
     pub fn from_bytes(bytes: &[u8]) -> Result<Intset, Corrupt> {
         let (header, integers) = bytes.split_first_chunk::<8>().ok_or(Corrupt::Shape)?;

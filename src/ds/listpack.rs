@@ -37,9 +37,10 @@
 //!
 //! # Cost
 //!
-//! A change moves what is behind it, once: every one of them is a [`Listpack::splice`]. Growing
-//! reallocates at four sizes per power of two; what it copies is constant for each byte added.
-//! Positions are byte offsets: they stay valid up to the first change in front of them.
+//! A change moves what is behind it, once: every one of them is a [`Listpack::splice`], or a short
+//! cut of it for one item. Growing reallocates at four sizes per power of two; what it copies is
+//! constant for each byte added. Positions are byte offsets: they stay valid up to the first change
+//! in front of them.
 //!
 //! Reading is bounds-checked throughout: a position that went stale gives a wrong item or a panic,
 //! never memory that is not the listpack's.
@@ -265,21 +266,63 @@ impl Listpack {
     /// Adds an item at the end.
     #[inline]
     pub fn push_back<'i>(&mut self, item: impl Into<Item<'i>>) {
+        let encoded = Encoded::new(item.into());
         let end = self.end().at();
-        self.splice(end..end, 0, &[item.into()]);
+        let total = self.make_room(encoded.span());
+        // SAFETY: `total` bytes are allocated, and what is written is the span that was added.
+        unsafe {
+            encoded.write(self.0.as_ptr().add(end)).write(END);
+            self.write_header(total, count_with(self.count(), 1));
+        }
     }
 
     /// Adds an item at the front.
     #[inline]
     pub fn push_front<'i>(&mut self, item: impl Into<Item<'i>>) {
-        self.splice(HEADER_BYTES..HEADER_BYTES, 0, &[item.into()]);
+        self.insert(Position(HEADER_BYTES as u32), item);
+    }
+
+    /// Removes the last item, if there is one.
+    #[inline]
+    pub fn pop_back(&mut self) {
+        let Some(last) = self.last() else { return };
+        let (old_total, total) = (self.bytes_len(), last.at() + 1);
+        if total == EMPTY_BYTES {
+            *self = Listpack::new();
+            return;
+        }
+        // SAFETY: there was an item, so this is not the constant; the last one began at `last`.
+        unsafe {
+            self.0.as_ptr().add(last.at()).write(END);
+            self.write_header(total, count_with(self.count(), -1));
+        }
+        self.shrink(old_total, total);
+    }
+
+    /// Removes the first item, if there is one.
+    #[inline]
+    pub fn pop_front(&mut self) {
+        if let Some(first) = self.first() {
+            self.splice(first.at()..self.after(first).at(), 1, &[]);
+        }
     }
 
     /// Inserts an item in front of the one at `position`, or at the end. `position` is then its
     /// own.
     #[inline]
     pub fn insert<'i>(&mut self, position: Position, item: impl Into<Item<'i>>) {
-        self.insert_all(position, &[item.into()]);
+        let (encoded, at, old_total) = (Encoded::new(item.into()), position.at(), self.bytes_len());
+        assert!(HEADER_BYTES <= at && at < old_total, "an entry or the end is here");
+        let added = encoded.span();
+        let total = self.make_room(added);
+        // SAFETY: `total` bytes are allocated. What is behind the position moves by the span, which
+        // is then what is written in front of it.
+        unsafe {
+            let target = self.0.as_ptr().add(at);
+            ptr::copy(target, target.add(added), old_total - at);
+            encoded.write(target);
+            self.write_header(total, count_with(self.count(), 1));
+        }
     }
 
     /// Inserts items in front of the one at `position`, or at the end. `position` is then that of
@@ -362,10 +405,6 @@ impl Listpack {
         assert!(HEADER_BYTES <= range.start && range.start <= range.end && range.end < old_total);
         let added: usize = items.iter().map(|&item| Encoded::new(item).span()).sum();
         let total = old_total - range.len() + added;
-        let count = match self.count() {
-            COUNT_UNKNOWN => COUNT_UNKNOWN.into(),
-            count => usize::from(count) - removed + items.len(),
-        };
         if total == EMPTY_BYTES {
             *self = Listpack::new();
             return;
@@ -382,9 +421,18 @@ impl Listpack {
             for &item in items {
                 target = Encoded::new(item).write(target);
             }
-            self.write_header(total, count);
+            self.write_header(total, count_with(self.count(), items.len() as i64 - removed as i64));
         }
         self.shrink(old_total, total);
+    }
+
+    /// Allocates what `added` more bytes need; returns the new total, which the header does not say
+    /// yet.
+    #[inline]
+    fn make_room(&mut self, added: usize) -> usize {
+        let total = self.bytes_len() + added;
+        self.grow(total);
+        total
     }
 
     #[inline]
@@ -410,7 +458,7 @@ impl Listpack {
     fn grow(&mut self, total: usize) {
         assert!(total <= BYTES_MAX, "the types ask before they add");
         let old_total = self.bytes_len();
-        if old_total == EMPTY_BYTES || block_size(old_total) < block_size(total) {
+        if old_total == EMPTY_BYTES || block_size(old_total) < total {
             self.reallocate(old_total, total.max(old_total));
         }
     }
@@ -424,6 +472,7 @@ impl Listpack {
     }
 
     /// Moves from the block for `old_total` bytes to the one for `total`.
+    #[inline(never)]
     fn reallocate(&mut self, old_total: usize, total: usize) {
         let new = layout(total);
         // SAFETY: the layout has a size. Unless it is the constant, the allocation has the layout
@@ -448,6 +497,15 @@ impl Position {
     #[inline]
     fn at(self) -> usize {
         self.0 as usize
+    }
+}
+
+/// The count that the header says after so many items came, or went.
+#[inline]
+fn count_with(count: u16, more: i64) -> usize {
+    match count {
+        COUNT_UNKNOWN => COUNT_UNKNOWN.into(),
+        count => (i64::from(count) + more) as usize,
     }
 }
 

@@ -134,41 +134,57 @@ impl Quicklist {
     /// Adds an item at an end.
     #[inline]
     pub fn push(&mut self, end: End, text: &[u8]) {
-        if let Some(place) = self.directory.end(end) {
-            if end == End::Front && self.is_grown(place, text.len()) {
-                self.join_with_next(place);
-            } else if self.directory.node(place).accepts(text.len(), self.limits) {
-                return self.directory.change(place, |node| node.push(end, text));
+        let limits = self.limits;
+        let offered = self.directory.change_end(end, |node| {
+            if end == End::Front && is_grown(node, text.len(), limits) {
+                return Offered::Grown;
             }
+            if !node.accepts(text.len(), limits) {
+                return Offered::Refused;
+            }
+            node.push(end, text);
+            Offered::Taken
+        });
+        if !matches!(offered, Some(Offered::Taken)) {
+            self.push_node(end, text, matches!(offered, Some(Offered::Grown)));
+        }
+    }
+
+    /// Adds an item at an end, in a node of its own.
+    #[cold]
+    fn push_node(&mut self, end: End, text: &[u8], joins: bool) {
+        if joins && let Some(place) = self.directory.end(end) {
+            self.join_with_next(place);
         }
         self.directory.push(end, Node::of(text, self.limits));
         self.settle_ends();
     }
 
-    /// Whether the first node is better left alone when an item of so many bytes comes: rule 5.
-    #[inline]
-    fn is_grown(&self, head: Place, length: usize) -> bool {
-        let bytes = self.directory.node(head).bytes_len();
-        let is_counted = self.limits.fill >= 0 || self.limits.compress_depth > 0;
-        !is_counted
-            && bytes >= BUFFER_BYTES
-            && bytes + length + 2 * BUFFER_BYTES <= self.limits.node().0
-    }
-
     /// Removes the item at an end.
     #[inline]
     pub fn pop(&mut self, end: End) {
-        let Some(place) = self.directory.end(end) else { return };
-        if self.directory.node(place).count() == 1 {
-            self.directory.remove(place);
-            return self.settle_ends();
-        }
-        self.directory.change(place, |node| {
-            node.change(|listpack| {
-                let position = if end == End::Front { listpack.first() } else { listpack.last() };
-                listpack.remove(position.expect("a node has items"));
-            })
+        let popped = self.directory.change_end(end, |node| {
+            let is_last = node.count() == 1;
+            if !is_last {
+                node.change(|listpack| match end {
+                    End::Front => listpack.pop_front(),
+                    End::Back => listpack.pop_back(),
+                });
+            }
+            !is_last
         });
+        if popped == Some(false) {
+            self.pop_node(end);
+        }
+    }
+
+    /// Removes the node at an end.
+    #[cold]
+    fn pop_node(&mut self, end: End) {
+        if let Some(place) = self.directory.end(end) {
+            self.directory.remove(place);
+            self.settle_ends();
+        }
     }
 
     /// Visits items from number `index` on, away from `from`, until `visit` breaks.
@@ -477,6 +493,22 @@ impl Quicklist {
         };
         ahead(&|place| self.directory.next(place)) && ahead(&|place| self.directory.previous(place))
     }
+}
+
+/// What became of an item that was offered to a node.
+enum Offered {
+    Taken,
+    /// The node is better left alone: rule 5.
+    Grown,
+    Refused,
+}
+
+/// Whether the first node is better left alone when an item of so many bytes comes: rule 5.
+#[inline]
+fn is_grown(head: &Node, length: usize, limits: Limits) -> bool {
+    let bytes = head.bytes_len();
+    let is_counted = limits.fill >= 0 || limits.compress_depth > 0;
+    !is_counted && bytes >= BUFFER_BYTES && bytes + length + 2 * BUFFER_BYTES <= limits.node().0
 }
 
 /// Inserts an item at number `at` of a node.

@@ -135,8 +135,18 @@ impl<'a> Args<'a> {
     }
 
     /// The arguments from `start` to the end.
-    pub fn from(self, start: usize) -> impl ExactSizeIterator<Item = &'a [u8]> {
+    pub fn from(self, start: usize) -> impl ExactSizeIterator<Item = &'a [u8]> + Clone {
         (start.min(self.len())..self.len()).map(move |index| self.at(index))
+    }
+
+    /// The arguments from `start` to the end, two by two; one that is left over is not among them.
+    pub fn pairs(
+        self,
+        start: usize,
+    ) -> impl ExactSizeIterator<Item = (&'a [u8], &'a [u8])> + Clone {
+        let count = self.len().saturating_sub(start) / 2;
+        let at = move |pair: usize| start + 2 * pair;
+        (0..count).map(move |pair| (self.at(at(pair)), self.at(at(pair) + 1)))
     }
 
     /// The arguments from `start` on as a command of their own; `start` lies before the end.

@@ -380,7 +380,7 @@ impl Net {
         }
         match -result {
             libc::ENOBUFS => {
-                self.buffers.ran_out();
+                self.buffers.ran_out(self.live);
                 self.starved.push(number);
                 if !socket.link.is_leaving() {
                     return;

@@ -16,7 +16,7 @@ use io_uring::types::BufRingEntry;
 use io_uring::{IoUring, cqueue, squeue, types};
 
 use crate::base::seams::Buffers;
-use crate::limits::{DIRECT_SOCKETS, RECEIVE_BUFFER_SIZE, RECEIVE_BUFFERS};
+use crate::limits::{DIRECT_SOCKETS, LENT_MAX, RECEIVE_BUFFER_SIZE, RECEIVE_BUFFERS};
 
 const SUBMISSIONS: u32 = 4096;
 const COMPLETIONS: u32 = 16384;
@@ -273,7 +273,7 @@ pub struct BufferRing {
 }
 
 /// How many buffers the kernel gets before it asked for more.
-const OFFERED_FIRST: u16 = 16;
+const OFFERED_FIRST: u16 = LENT_MAX as u16;
 
 const ENTRIES_LEN: usize = RECEIVE_BUFFERS as usize * size_of::<BufRingEntry>();
 /// From one buffer to the next. Were it a multiple of a page, the beginnings of all buffers would
@@ -362,10 +362,13 @@ impl BufferRing {
         self.offered.set(self.offered.get() - 1);
     }
 
-    /// The kernel found no buffer: from now on it gets more of them.
-    pub fn ran_out(&self) {
+    /// The kernel found no buffer: from now on it gets more of them, unless it has as many as so
+    /// many connections may hold.
+    pub fn ran_out(&self, connections: usize) {
         self.starving.set(true);
-        self.wanted.set((self.wanted.get() * 2).min(RECEIVE_BUFFERS));
+        if usize::from(self.wanted.get()) < LENT_MAX * connections {
+            self.wanted.set((self.wanted.get() * 2).min(RECEIVE_BUFFERS));
+        }
     }
 }
 

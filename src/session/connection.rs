@@ -223,21 +223,39 @@ impl Session {
         }
     }
 
-    /// Continues a command that began in an earlier chunk.
-    fn run_carried(&mut self, chunk: Chunk, budget: &mut usize) -> Step {
+    /// Continues a command that began in an earlier chunk. Only the beginning of this one is copied
+    /// if the command ends there; what is behind it runs where it lies.
+    fn run_carried(&mut self, mut chunk: Chunk, budget: &mut usize) -> Step {
         let mut input = std::mem::take(&mut self.carry);
-        input.extend_from_slice(chunk.bytes());
-        drop(chunk);
-        let (consumed, step) = self.run(&input, budget);
-        if consumed == input.len() {
-            input.clear();
-        } else {
-            input.drain(..consumed);
+        let carried = input.len();
+        let mut joined = chunk.len().min(JOINED_FIRST);
+        input.extend_from_slice(&chunk.bytes()[..joined]);
+        let (mut consumed, mut step) = self.run(&input, budget);
+        if consumed == 0 && matches!(step, Step::Read) && joined < chunk.len() {
+            input.extend_from_slice(&chunk.bytes()[joined..]);
+            joined = chunk.len();
+            (consumed, step) = self.run(&input, budget);
         }
-        if matches!(step, Step::Read | Step::Receive(_)) {
-            self.carry = if input.is_empty() { Vec::new() } else { input };
+        let keeps = match step {
+            Step::Read => joined == chunk.len(),
+            Step::Receive(_) => true,
+            _ => false,
+        };
+        if consumed < carried {
+            input.drain(..consumed);
+            input.extend_from_slice(&chunk.bytes()[joined..]);
+            if keeps {
+                self.carry = input;
+            } else {
+                self.link.return_chunk(Chunk::owned(input));
+            }
+            return step;
+        }
+        chunk.consume(consumed - carried);
+        if keeps {
+            self.carry.extend_from_slice(chunk.bytes());
         } else {
-            self.link.return_chunk(Chunk::owned(input));
+            self.link.return_chunk(chunk);
         }
         step
     }
@@ -362,6 +380,9 @@ impl Session {
         true
     }
 }
+
+/// How much of a chunk is joined at first to a command that began in an earlier one.
+const JOINED_FIRST: usize = 1024;
 
 /// How often a paused client looks whether the pause was ended early.
 const PAUSE_CHECK_MS: i64 = 10;

@@ -222,34 +222,48 @@ pub fn attempt(db: &mut Db, batch: &mut Batch) -> bool {
     let end = batch.calls.len();
     let (mut calls, Outcome { replies, ends, failed }) = batch.parts((0, end));
     let Some((call, args)) = calls.next() else { return false };
-    let Run::Blocking(Blocking { look, serves, act, .. }) = call.command.run else {
-        unreachable!("only commands that can wait are attempted")
-    };
-    let result = look(db, &args).and_then(|parcel| {
-        let parcels = [parcel];
-        if !serves(&parcels) {
-            return Ok(false);
-        }
-        act(db, &args, &parcels, replies).map(|()| true)
-    });
-    db.settle();
-    let is_answered = match result {
+    let is_answered = match attempt_call(db, call.command, &args, replies) {
         Ok(served) => served,
         Err(error) => {
-            replies.clear();
-            replies.error(&error);
             failed.push((call.statistics, error));
             true
         }
     };
     if is_answered {
-        if cfg!(test) {
-            let reply = [b"=", replies.encoded()].concat();
-            took_effect(args.from(0).chain(std::iter::once(&reply[..])));
-        }
         ends.push(replies.encoded().len() as u32);
     }
     is_answered
+}
+
+/// Tries a command that waits if there is nothing for it. Its reply, also if it is the error that
+/// is returned, goes to `out`; none does if it has to wait, which is false.
+pub fn attempt_call(
+    db: &mut Db,
+    command: &Command,
+    args: &Args<'_>,
+    out: &mut Out,
+) -> Result<bool, CmdError> {
+    let Run::Blocking(Blocking { look, serves, act, .. }) = command.run else {
+        unreachable!("only commands that can wait are attempted")
+    };
+    let (mark, start) = (out.mark(), out.encoded().len());
+    let result = look(db, args).and_then(|parcel| {
+        let parcels = [parcel];
+        if !serves(&parcels) {
+            return Ok(false);
+        }
+        act(db, args, &parcels, out).map(|()| true)
+    });
+    db.settle();
+    if let Err(error) = &result {
+        out.rewind(mark);
+        out.error(error);
+    }
+    if cfg!(test) && !matches!(result, Ok(false)) {
+        let reply = [b"=", &out.encoded()[start..]].concat();
+        took_effect(args.from(0).chain(std::iter::once(&reply[..])));
+    }
+    result
 }
 
 /// Ends a command that ran alone in its batch.

@@ -517,19 +517,18 @@ impl<'k> Write<'_, 'k> {
 
     /// Counts a hit or a miss and marks the key as accessed, as a reading command does.
     pub fn count_access(&self) {
-        let counters = &self.db.counters;
-        bump(if self.exists() { &counters.hits } else { &counters.misses });
+        bump(if self.exists() { &self.db.counters.hits } else { &self.db.counters.misses });
         self.mark_accessed();
     }
 
-    /// Marks the key as accessed, if it exists, as a writing command does.
+    /// Marks the key as accessed, as a writing command does, and returns its value, if it exists.
     #[inline]
-    pub fn mark_accessed(&self) {
-        if let Some(entry) = self.entry()
-            && self.db.touching
-        {
+    pub fn mark_accessed(&self) -> Option<ValueRef<'_>> {
+        let entry = self.entry()?;
+        if self.db.touching {
             self.db.touch(entry);
         }
+        Some(entry.value())
     }
 
     /// Keeps a string as one that was changed in place, though its content stays: what a command

@@ -22,6 +22,8 @@ pub struct Edit<'d, T: Typed> {
     /// True until a change is reported, if the key did not exist before.
     pub(super) is_provisional: bool,
     is_changed: bool,
+    /// True if a change may have emptied the collection, or put something into it that expires.
+    is_unsettled: bool,
     /// Whether something in it expires, as far as the database has counted that.
     is_timed: bool,
     collection: PhantomData<T>,
@@ -46,9 +48,8 @@ impl Db {
     #[inline]
     pub fn edit<'d, T: Typed>(&'d mut self, key: Key<'d>) -> Result<Option<Edit<'d, T>>, CmdError> {
         let guard = self.write(key);
-        let Some(value) = guard.value() else { return Ok(None) };
+        let Some(value) = guard.mark_accessed() else { return Ok(None) };
         typed::<T>(value)?;
-        guard.mark_accessed();
         Ok(Some(Edit::new(guard, false)))
     }
 
@@ -60,10 +61,9 @@ impl Db {
         key: Key<'d>,
     ) -> Result<Edit<'d, T>, CmdError> {
         let mut guard = self.write(key);
-        let is_new = match guard.value() {
+        let is_new = match guard.mark_accessed() {
             Some(value) => {
                 typed::<T>(value)?;
-                guard.mark_accessed();
                 false
             }
             None => {
@@ -90,6 +90,7 @@ impl<'d, T: Typed> Edit<'d, T> {
             guard,
             is_provisional,
             is_changed: false,
+            is_unsettled: false,
             is_timed: false,
             collection: PhantomData,
         };
@@ -128,6 +129,14 @@ impl<'d, T: Typed> Edit<'d, T> {
     /// Reports one change, as [`Edit::changed`], and counts it as `count`: as many as elements came
     /// or went, or none where the other half of a move counts.
     pub fn changed_elements(&mut self, event: Event, count: usize) {
+        self.is_unsettled = true;
+        self.grown(event, count);
+    }
+
+    /// Like [`Edit::changed_elements`], for a change that only added something, and nothing that
+    /// expires.
+    #[inline]
+    pub fn grown(&mut self, event: Event, count: usize) {
         let is_first = !std::mem::replace(&mut self.is_changed, true);
         self.is_provisional = false;
         let effect = || if is_first { Effect::Request } else { Effect::Carried };
@@ -204,7 +213,7 @@ impl<T: Typed> Drop for Edit<'_, T> {
         self.count_timed();
         if self.is_provisional {
             self.guard.discard();
-        } else if self.is_changed {
+        } else if self.is_unsettled {
             let collection = &**self;
             if Typed::is_empty(collection) {
                 self.guard.discard();

@@ -23,6 +23,10 @@ mod tests;
 mod timed;
 mod triples;
 
+use std::collections::HashMap;
+
+use ahash::RandomState;
+
 use self::timed::Timed;
 use self::triples::Triples;
 use super::object::{EncodingLimits, Kind, Typed};
@@ -36,6 +40,10 @@ use crate::ds::pairs::Pairs;
 
 /// Draws among all fields before the overdue ones are left out by looking at each.
 const DRAWS_MAX: usize = 100;
+
+/// From so many new fields on, those given twice are found by a table: looking for each of them in
+/// the block takes time in proportion to the square of their number.
+const MANY_FIELDS: usize = 32;
 
 /// A hash.
 pub struct Hash(Form);
@@ -165,6 +173,30 @@ impl Hash {
         }
         self.convert_to_table();
         self.set(name, value, expiry, now, limits)
+    }
+
+    /// Gives fields values that do not expire, and takes the form that suits so many; returns how
+    /// many were not there.
+    #[inline]
+    pub fn set_all<'f>(
+        &mut self,
+        fields: impl ExactSizeIterator<Item = (&'f [u8], &'f [u8])> + Clone,
+        now: Millis,
+        limits: &EncodingLimits,
+    ) -> usize {
+        if fields.len() > 1 {
+            self.expect(fields.len(), limits);
+        }
+        let is_bare = matches!(&self.0, Form::Packed(pairs) if pairs.is_empty());
+        if is_bare && fields.len() >= MANY_FIELDS {
+            if let Some(pairs) = packed(fields.clone(), limits) {
+                self.0 = Form::Packed(pairs);
+                return self.len();
+            }
+            self.convert_to_table();
+        }
+        let never = FieldExpiry::Never;
+        fields.filter(|(name, value)| self.set(name, value, never, now, limits)).count()
     }
 
     /// Takes the form that suits so many new fields.
@@ -546,4 +578,31 @@ fn show_field<'h>(field: FieldRef<'h>, show: &mut impl FnMut(Item<'h>, Item<'h>)
 
 fn below(prng: &mut Prng, bound: usize) -> usize {
     prng.below(bound as u64) as usize
+}
+
+/// A block of these fields, each with the last of its values; `None` if one is too long for that.
+fn packed<'f>(
+    fields: impl ExactSizeIterator<Item = (&'f [u8], &'f [u8])>,
+    limits: &EncodingLimits,
+) -> Option<Pairs> {
+    let mut places = HashMap::with_capacity_and_hasher(fields.len(), RandomState::new());
+    let mut distinct = Vec::with_capacity(fields.len());
+    for (name, value) in fields {
+        if name.len().max(value.len()) > limits.hash_value {
+            return None;
+        }
+        let place = *places.entry(name).or_insert(distinct.len());
+        match distinct.get_mut(place) {
+            Some(field) => *field = (name, value),
+            None => distinct.push((name, value)),
+        }
+    }
+    let mut pairs = Pairs::new();
+    for (name, value) in distinct {
+        if !pairs.fits(name.len() + value.len()) {
+            return None;
+        }
+        pairs.push(name, value);
+    }
+    Some(pairs)
 }

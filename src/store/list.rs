@@ -76,12 +76,10 @@ impl List {
     #[inline]
     pub fn pop(&mut self, end: End, limits: &EncodingLimits) {
         match self {
-            List::Packed(items) => {
-                let position = if end == End::Front { items.first() } else { items.last() };
-                if let Some(position) = position {
-                    items.remove(position);
-                }
-            }
+            List::Packed(items) => match end {
+                End::Front => items.pop_front(),
+                End::Back => items.pop_back(),
+            },
             List::Quick(items) => {
                 items.pop(end);
                 self.shrink(limits);

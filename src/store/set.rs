@@ -84,6 +84,44 @@ impl Set {
         self.insert_canonical(Item::from(member), limits)
     }
 
+    /// Adds members, and takes the form that suits so many; returns how many were not there.
+    #[inline]
+    pub fn insert_all<'m>(
+        &mut self,
+        members: impl ExactSizeIterator<Item = &'m [u8]> + Clone,
+        limits: &EncodingLimits,
+    ) -> usize {
+        if members.len() > 1
+            && let Some(first) = members.clone().next()
+        {
+            self.expect(members.len(), first, limits);
+            if let Some(ints) = self.first_integers(members.clone(), limits) {
+                self.0 = Form::Ints(ints);
+                return self.len();
+            }
+        }
+        members.filter(|member| self.insert(member, limits)).count()
+    }
+
+    /// All of these members, if they are integers and go into an intset that has none yet. One by
+    /// one, each of them would move those behind it.
+    fn first_integers<'m>(
+        &self,
+        members: impl ExactSizeIterator<Item = &'m [u8]>,
+        limits: &EncodingLimits,
+    ) -> Option<Intset> {
+        let is_suited = matches!(&self.0, Form::Ints(ints) if ints.is_empty());
+        if !is_suited || members.len() > limits.set_int_entries.min(intset::LEN_MAX - 1) {
+            return None;
+        }
+        let mut values = Vec::with_capacity(members.len());
+        for member in members {
+            let Item::Int(value) = Item::from(member) else { return None };
+            values.push(value);
+        }
+        Some(Intset::of(&mut values))
+    }
+
     /// Adds the member of another set; false if it is there already.
     pub fn insert_item(&mut self, item: Item<'_>, limits: &EncodingLimits) -> bool {
         self.insert_canonical(canonical(item), limits)

@@ -31,15 +31,7 @@ fn set_pairs(db: &mut Db, args: &Args<'_>, command: &'static str) -> Result<usiz
     }
     let (now, limits) = (db.now(), db.tuning.encoding);
     let mut edit = db.edit_or_create_hash(args.key(1))?;
-    let hash = &mut *edit;
-    if args.len() > 4 {
-        hash.expect((args.len() - 2) / 2, &limits);
-    }
-    let mut added = 0;
-    for at in (2..args.len()).step_by(2) {
-        let is_new = hash.set(args.at(at), args.at(at + 1), FieldExpiry::Never, now, &limits);
-        added += usize::from(is_new);
-    }
+    let added = edit.set_all(args.pairs(2), now, &limits);
     edit.changed_elements(SET, (args.len() - 2) / 2);
     Ok(added)
 }

@@ -10,7 +10,7 @@ use crate::resp::error::CmdResult;
 use crate::resp::out::Out;
 use crate::store::change::Event;
 use crate::store::db::{Db, Expiry};
-use crate::store::hash::{FieldExpiry, Hash};
+use crate::store::hash::Hash;
 use crate::store::object::{Object, Typed};
 
 use super::SET;
@@ -29,10 +29,7 @@ fn import(db: &mut Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
     let exists = db.peek_as::<Hash>(key)?.is_some();
     let (now, limits) = (db.now(), db.tuning.encoding);
     let mut hash = Hash::new();
-    hash.expect((args.len() - 2) / 2, &limits);
-    for at in (2..args.len()).step_by(2) {
-        hash.set(args.at(at), args.at(at + 1), FieldExpiry::Never, now, &limits);
-    }
+    hash.set_all(args.pairs(2), now, &limits);
     let mut write = db.write(key);
     if exists {
         write.remove(Event::SILENT);

@@ -45,7 +45,7 @@ fn push(mut list: Edit<'_, List>, end: End, args: &Args<'_>, out: &mut Out) -> C
     let items = &mut *list;
     items.push_all(end, (2..args.len()).map(|index| args.at(index)), &limits);
     out.count(items.len());
-    list.changed_elements(pushed(end), args.len() - 2);
+    list.grown(pushed(end), args.len() - 2);
     Ok(())
 }
 

@@ -40,6 +40,16 @@ impl Block {
         block
     }
 
+    /// A block of these integers, which fit the width.
+    pub(super) fn of(width: Width, values: &[i64]) -> Block {
+        let mut block = Block::new();
+        if !values.is_empty() {
+            block.resize(width, values.len());
+            values.iter().enumerate().for_each(|(index, &value)| block.write(index, value));
+        }
+        block
+    }
+
     #[inline]
     pub(super) fn bytes(&self) -> &[u8] {
         // SAFETY: so many bytes are initialised, and owned or constant.

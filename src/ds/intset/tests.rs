@@ -74,6 +74,18 @@ proptest! {
     }
 }
 
+proptest! {
+    #[test]
+    fn all_at_once_is_the_same_as_one_by_one(
+        values in prop::collection::vec(
+            prop_oneof![-9..9i64, -70_000..70_000i64, any::<i64>()], 0..60),
+    ) {
+        let one_by_one: Intset = values.iter().copied().collect();
+        let at_once = Intset::of(&mut values.clone());
+        prop_assert_eq!(at_once.as_bytes(), one_by_one.as_bytes());
+    }
+}
+
 #[test]
 fn the_bytes_are_those_of_redis() {
     let set: Intset = [5, -1, 300].into_iter().collect();

@@ -150,6 +150,8 @@ fn foreign_encodings_become_the_shortest() {
 enum Change {
     PushBack(Vec<u8>),
     PushFront(Vec<u8>),
+    PopBack,
+    PopFront,
     Insert(usize, Vec<Vec<u8>>),
     Replace(usize, Vec<u8>),
     Remove(usize, usize),
@@ -172,6 +174,8 @@ fn change() -> impl Strategy<Value = Change> {
     prop_oneof![
         4 => text().prop_map(Change::PushBack),
         4 => text().prop_map(Change::PushFront),
+        1 => Just(Change::PopBack),
+        1 => Just(Change::PopFront),
         3 => (any::<usize>(), vec(text(), 0..4)).prop_map(|(at, texts)| Change::Insert(at, texts)),
         3 => (any::<usize>(), text()).prop_map(|(at, text)| Change::Replace(at, text)),
         2 => (any::<usize>(), 0usize..5).prop_map(|(at, count)| Change::Remove(at, count)),
@@ -194,6 +198,14 @@ fn apply(listpack: &mut Listpack, twin: &mut VecDeque<Vec<u8>>, change: Change) 
         Change::PushFront(text) => {
             listpack.push_front(&text[..]);
             twin.push_front(text);
+        }
+        Change::PopBack => {
+            listpack.pop_back();
+            twin.pop_back();
+        }
+        Change::PopFront => {
+            listpack.pop_front();
+            twin.pop_front();
         }
         Change::Insert(at, texts) => {
             let index = at % (twin.len() + 1);

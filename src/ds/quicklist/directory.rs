@@ -105,6 +105,25 @@ impl Directory {
         result
     }
 
+    /// Changes the node at an end, if there is one. It must not become empty.
+    #[inline]
+    pub fn change_end<R>(&mut self, end: End, change: impl FnOnce(&mut Node) -> R) -> Option<R> {
+        let chunk = match end {
+            End::Front => self.chunks.front_mut()?,
+            End::Back => self.chunks.back_mut()?,
+        };
+        let node = match end {
+            End::Front => chunk.nodes.front_mut()?,
+            End::Back => chunk.nodes.back_mut()?,
+        };
+        let before = node.count();
+        let result = change(node);
+        let after = node.count();
+        chunk.items = chunk.items + after - before;
+        self.items = self.items + after - before;
+        Some(result)
+    }
+
     /// The node at an end.
     #[inline]
     pub fn end(&self, end: End) -> Option<Place> {

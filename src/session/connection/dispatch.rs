@@ -79,7 +79,7 @@ impl Session {
         parsed: &Parsed,
         args: &Args<'_>,
     ) -> Dispatched {
-        if let Some(dispatched) = self.dispatch_blocking(core, entry, command, args) {
+        if let Some(dispatched) = self.dispatch_blocking(core, entry, command, parsed, args) {
             return dispatched;
         }
         let mut keys = core.placed.take();
@@ -128,6 +128,7 @@ impl Session {
         core: &Core,
         entry: &'static Entry,
         command: &'static Command,
+        parsed: &Parsed,
         args: &Args<'_>,
     ) -> Option<Dispatched> {
         let patience = match (command.blocking()?.patience)(args, core.now()) {
@@ -143,7 +144,40 @@ impl Session {
             return Some(Dispatched::Stopped(Step::Wave));
         }
         self.client.last_command.set(entry.name);
+        if self.answer_at_once(core, entry, command, parsed, args) {
+            return Some(Dispatched::Ran(entry.id));
+        }
         Some(Dispatched::Stopped(Step::Block(entry.id, self.own(entry, args), patience)))
+    }
+
+    /// Answers a command that need not wait after all, because its keys are here, nobody was there
+    /// before it, and there is something for it. Nothing has happened if it returns false.
+    fn answer_at_once(
+        &mut self,
+        core: &Core,
+        entry: &'static Entry,
+        command: &'static Command,
+        parsed: &Parsed,
+        args: &Args<'_>,
+    ) -> bool {
+        let route = self.route(core, command, parsed, args, &mut Vec::new());
+        let is_here = route == Route::Here || route == Route::One(core.me());
+        let mut db = core.shards.db.borrow_mut();
+        if !is_here || !core.shards.is_idle() || !db.waiters.is_empty() {
+            return false;
+        }
+        execute::enter(&mut db, self.client.conditions());
+        let (link, mut is_answered) = (Rc::clone(&self.link), true);
+        let mut out = link.output();
+        let mark = out.mark();
+        match execute::attempt_call(&mut db, command, args, &mut out) {
+            Ok(served) => is_answered = served,
+            Err(error) => core.count_failure(entry.id, &error),
+        }
+        if is_answered && self.mute() {
+            out.rewind(mark);
+        }
+        is_answered
     }
 
     /// Existence, arity and gates.

@@ -198,3 +198,34 @@ fn memory_is_what_is_allocated() {
     assert!((32 * 2000..48 * 2000).contains(&exact), "{exact}");
     assert!(sampled.abs_diff(exact) < exact / 4, "{sampled} {exact}");
 }
+
+proptest! {
+    #[test]
+    fn all_at_once_is_the_same_as_one_by_one(
+        fields in prop::collection::vec((0..80u8, any::<u16>()), 1..90),
+        entries in prop::sample::select(vec![6usize, 512]),
+        length in prop::sample::select(vec![3usize, 64]),
+    ) {
+        let limits = EncodingLimits { hash_entries: entries, hash_value: length, ..tight() };
+        let fields: Vec<_> =
+            fields.into_iter().map(|(number, text)| (name(number, 80), value(text))).collect();
+        let pairs = || fields.iter().map(|(name, value)| (&name[..], &value[..]));
+        let (mut hash, mut twin) = (Hash::new(), Hash::new());
+        let added = hash.set_all(pairs(), 0, &limits);
+        if fields.len() > 1 {
+            twin.expect(fields.len(), &limits);
+        }
+        let never = FieldExpiry::Never;
+        let expected =
+            pairs().filter(|(name, value)| twin.set(name, value, never, 0, &limits)).count();
+        prop_assert_eq!((added, hash.len()), (expected, twin.len()));
+        prop_assert_eq!(hash.encoding(), twin.encoding());
+        let contents = |hash: &Hash| {
+            let mut all = vec![];
+            hash.visit(0, |name, value| all.push((name.to_vec(), value.to_vec())));
+            all.sort();
+            all
+        };
+        prop_assert_eq!(contents(&hash), contents(&twin));
+    }
+}

@@ -42,6 +42,28 @@ fn member() -> impl Strategy<Value = Vec<u8>> {
 
 proptest! {
     #[test]
+    fn all_at_once_is_the_same_as_one_by_one(
+        first in prop::collection::vec(member(), 0..3),
+        members in prop::collection::vec(member(), 1..16),
+        only_integers in any::<bool>(),
+    ) {
+        let is_integer = |member: &[u8]| matches!(Item::from(member), Item::Int(_));
+        let is_kept = |member: &&Vec<u8>| !only_integers || is_integer(member);
+        let (mut set, mut twin) = (Set::new(), Set::new());
+        for part in [first, members] {
+            let part: Vec<&[u8]> = part.iter().filter(is_kept).map(|member| &member[..]).collect();
+            let added = set.insert_all(part.iter().copied(), &tight());
+            if let [first, _, ..] = part[..] {
+                twin.expect(part.len(), first, &tight());
+            }
+            let expected = part.iter().filter(|member| twin.insert(member, &tight())).count();
+            prop_assert_eq!(added, expected);
+            prop_assert_eq!(texts(&set), texts(&twin));
+            prop_assert_eq!(set.encoding(), twin.encoding());
+        }
+    }
+
+    #[test]
     fn a_set_agrees_with_a_sorted_set(
         steps in prop::collection::vec((0..4u8, member()), 1..60),
         seed in any::<u64>(),
