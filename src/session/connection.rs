@@ -316,8 +316,11 @@ impl Session {
 
     /// Receives a large argument into its own buffer. False if the connection ended.
     async fn receive(&mut self, bulk: BigBulk) -> bool {
-        let arrived = self.carry.split_off(bulk.start.min(self.carry.len()));
+        let mut arrived = self.carry.split_off(bulk.start.min(self.carry.len()));
         let total = bulk.len + LINE_END.len();
+        if arrived.len() > total {
+            self.link.return_chunk(Chunk::owned(arrived.split_off(total)));
+        }
         let limit = self.core.query_buffer_max();
         let held: usize = self.external.iter().map(Bytes::len).sum();
         if self.carry.len() + held + bulk.len > limit {

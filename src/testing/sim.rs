@@ -300,6 +300,7 @@ impl Sim {
         }
         self.history.note_effects(self.steps, take_effects());
         self.check_rest()?;
+        set_small_portions(false);
         self.history.end(millis_of(self.now.get()), self.contents());
         Ok(())
     }
