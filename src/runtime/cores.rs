@@ -232,7 +232,11 @@ impl Driver {
             add(&self.core.turns.sleeps, 1);
             self.arm_timer();
             let window_us = self.core.gather_us();
-            let want = self.net.gather.want(self.core.now(), window_us);
+            let mut want = self.net.gather.want(self.core.now(), window_us);
+            if !self.core.shards.is_idle() {
+                // A claim makes others wait, until what gives it up arrives here.
+                want = 1;
+            }
             self.ring.submit_and_sleep(want, window_us)?;
             self.mesh.awake();
         }
