@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs every fuzz target for the given number of seconds. The corpus is kept in fuzz/corpus; what a
-# target fails on is in fuzz/artifacts, and the message says how to repeat it.
+# target fails on is in fuzz/artifacts, and the message says how to repeat it. A target that fails
+# does not keep the others from running.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -14,7 +15,11 @@ for transcript in tests/transcripts/*.txt; do
   sed -n 's/^> //p' "$transcript" | split -l 8 - "fuzz/corpus/commands/$(basename "$transcript" .txt)-"
 done
 
+cargo +nightly fuzz build
+failed=()
 for target in $(cargo +nightly fuzz list); do
   echo "== $target: $seconds s"
-  cargo +nightly fuzz run "$target" -- -max_total_time="$seconds" -rss_limit_mb=4096 -timeout=20
+  cargo +nightly fuzz run "$target" -- -max_total_time="$seconds" -rss_limit_mb=4096 -timeout=20 \
+    || failed+=("$target")
 done
+[ ${#failed[@]} -eq 0 ] || { echo "make fuzz: failed: ${failed[*]}" >&2; exit 1; }

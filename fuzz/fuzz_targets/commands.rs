@@ -13,8 +13,8 @@ use shoal::resp::parse::Span;
 use shoal::resp::skip::reply_len;
 use shoal::session::table::{Row, table};
 use shoal::shard::execute::execute;
-use shoal::store::db::{Db, Tuning};
-use shoal::store::object::EncodingLimits;
+use shoal::store::db::Db;
+use shoal::store::tuning::Tuning;
 
 /// Longest string that a command may build, so that the fuzzer's memory suffices.
 const STRING_LEN_MAX: usize = 1 << 16;
@@ -22,13 +22,7 @@ const STRING_LEN_MAX: usize = 1 << 16;
 const DIGITS_MAX: usize = 5;
 
 fuzz_target!(|data: &[u8]| {
-    let tuning = Tuning {
-        string_len_max: STRING_LEN_MAX,
-        frequency: false,
-        lfu_log_factor: 10,
-        lfu_decay_minutes: 1,
-        encoding: EncodingLimits::default(),
-    };
+    let tuning = Tuning { string_len_max: STRING_LEN_MAX, ..Tuning::default() };
     let mut db = Db::new(2, 0, 1, 0..SLOTS, 1, tuning);
     db.set_now(1_700_000_000_000);
     for line in data.split(|byte| *byte == b'\n').take(16) {
