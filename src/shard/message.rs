@@ -519,14 +519,14 @@ pub struct Phase {
     pub batch: Batch,
     /// What all shards collected, in the order of their numbers; empty in phase one.
     pub parcels: Arc<Vec<Parcel>>,
-    /// Who waits if there is nothing for the command.
+    /// Who waits if there is nothing for the command, in both phases.
     pub waiter: Option<Waiter>,
 }
 
-/// A command that may have to wait, in its second phase.
+/// A command that may have to wait.
 #[derive(Debug, Clone, Copy)]
 pub struct Waiter {
     pub id: WaiterId,
-    /// True if there is nothing for it: instead of phase two it begins to wait, or goes on.
+    /// True in phase two if there is nothing for it: it begins to wait instead, or goes on.
     pub waits: bool,
 }

@@ -13,7 +13,7 @@ use crate::base::probe::{Mutation, mutated, unseen};
 use crate::coordinate::shards::{Shards, Waiting, claim_of};
 use crate::shard::execute;
 use crate::shard::locks::{Claim, Scheduled, TransactionId};
-use crate::shard::message::{Asker, Batch, Response, Waiter, WaiterId};
+use crate::shard::message::{Asker, Batch, Phase, Response, Waiter, WaiterId};
 use crate::store::db::Db;
 use crate::store::waiters::Name;
 
@@ -72,11 +72,16 @@ impl Shards {
         under: Option<TransactionId>,
     ) {
         let (mut db, mut parking) = (self.db.borrow_mut(), self.parking.borrow_mut());
-        if !parking.would_overtake(&mut db, &batch) && execute::attempt(&mut db, &mut batch) {
+        let stands_back = parking.would_overtake(&mut db, &batch);
+        if !stands_back && execute::attempt(&mut db, &mut batch) {
             drop((db, parking));
             self.answer(asker, Response::Ran(batch));
         } else {
-            parking.enter(&mut db, id, Some(asker), batch);
+            let place = parking.enter(&mut db, id, Some(asker), batch);
+            if stands_back {
+                // It was not attempted, and there may be something for it.
+                parking.note_awaited(&mut db, place);
+            }
             drop((db, parking));
         }
         self.serve_ready(under);
@@ -229,6 +234,18 @@ impl Shards {
         }
         self.serve_ready(Some(under));
         self.release(claim);
+    }
+
+    /// True if phase one of a command that may have to wait comes while somebody in line for a key
+    /// of its is called. His claim stands behind the command's, so the command has to be refused:
+    /// it comes again under a larger id.
+    pub(in crate::coordinate) fn must_stand_back(&self, phase: &Phase) -> bool {
+        let Some(waiter) = phase.waiter else { return false };
+        let parking = self.parking.borrow();
+        // Whoever stands in line already is tried in his turn.
+        parking.place(waiter.id).is_none()
+            && parking.would_overtake(&mut self.db.borrow_mut(), &phase.batch)
+            && !mutated(Mutation::LatecomerServed)
     }
 
     /// Phase two of a transaction of somebody who waits, or begins to. He was served, or he is
