@@ -366,11 +366,10 @@ impl Shards {
             Task::Hold if mutated(Mutation::GrantLost) => {}
             Task::Hold => self.answer(asker, Response::Granted),
             Task::Run(batch) => self.proceed(id, Work::Read(asker, batch)),
-            Task::Collect(phase) if self.must_stand_back(&phase) => {
-                let clock = self.locks.borrow().clock();
-                self.answer(asker, Response::Refused(clock));
+            Task::Collect(mut phase) => {
+                self.stand_back(&mut phase);
+                self.collect(asker, phase);
             }
-            Task::Collect(phase) => self.collect(asker, phase),
             Task::Lead(joint) => {
                 self.hops.forward(joint.last.0, asker.ticket, Request::Conclude(joint));
                 if mutated(Mutation::FirstClaimDropped) {

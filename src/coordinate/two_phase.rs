@@ -51,15 +51,16 @@ pub async fn attempt(
 ) -> Result<bool, CmdError> {
     let owners = owners(shards, whole);
     let first = claim.unwrap_or_else(|| shards.next_id());
-    let (unseen, waiter) = (Witness::default(), Some(Waiter { id, waits: false }));
+    let (unseen, waiter) = (Witness::default(), Some(Waiter::new(id)));
     let (held, mut phases, parcels) =
         collect(shards, whole, &owners, first, (&unseen, waiter)).await?;
     let blocking = whole.calls[0].command.blocking().expect("only what can wait is attempted");
-    let waits = !(blocking.serves)(&parcels);
+    let stands_back = phases.iter().any(|phase| phase.waiter.is_some_and(|it| it.stands_back));
+    let waits = stands_back || !(blocking.serves)(&parcels);
     if !waits {
         witness_of(whole).took_effect();
     }
-    phases.iter_mut().for_each(|phase| phase.waiter = Some(Waiter { id, waits }));
+    phases.iter_mut().for_each(|phase| phase.waiter = Some(Waiter { id, waits, stands_back }));
     let answer = commit(held, &owners, phases, parcels).await;
     if !waits {
         reply(answer, out)?;

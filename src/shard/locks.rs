@@ -282,11 +282,6 @@ impl<T> Locks<T> {
         self.clock += steps;
     }
 
-    /// This core's clock: at least that of every id in the queue.
-    pub fn clock(&self) -> u64 {
-        self.clock
-    }
-
     /// Takes note of another core's clock.
     pub fn observe(&mut self, clock: u64) {
         self.clock = self.clock.max(clock);

@@ -529,4 +529,14 @@ pub struct Waiter {
     pub id: WaiterId,
     /// True in phase two if there is nothing for it: it begins to wait instead, or goes on.
     pub waits: bool,
+    /// True if somebody before it is called for a key of its: then it waits even if there is
+    /// something for it, which it is offered as soon as it stands in line.
+    pub stands_back: bool,
+}
+
+impl Waiter {
+    /// In phase one.
+    pub fn new(id: WaiterId) -> Waiter {
+        Waiter { id, waits: false, stands_back: false }
+    }
 }

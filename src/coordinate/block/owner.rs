@@ -236,16 +236,16 @@ impl Shards {
         self.release(claim);
     }
 
-    /// True if phase one of a command that may have to wait comes while somebody in line for a key
-    /// of its is called. His claim stands behind the command's, so the command has to be refused:
-    /// it comes again under a larger id.
-    pub(in crate::coordinate) fn must_stand_back(&self, phase: &Phase) -> bool {
-        let Some(waiter) = phase.waiter else { return false };
+    /// Notes whether a command that may have to wait comes to phase one while somebody in line for
+    /// a key of its is called, whose claim stands behind the command's. Then it waits, whatever
+    /// there is.
+    pub(in crate::coordinate) fn stand_back(&self, phase: &mut Phase) {
+        let Some(waiter) = &mut phase.waiter else { return };
         let parking = self.parking.borrow();
         // Whoever stands in line already is tried in his turn.
-        parking.place(waiter.id).is_none()
+        waiter.stands_back = parking.place(waiter.id).is_none()
             && parking.would_overtake(&mut self.db.borrow_mut(), &phase.batch)
-            && !mutated(Mutation::LatecomerServed)
+            && !mutated(Mutation::LatecomerServed);
     }
 
     /// Phase two of a transaction of somebody who waits, or begins to. He was served, or he is
@@ -262,8 +262,13 @@ impl Shards {
         } else if waiter.waits {
             let (mut db, mut parking) = (self.db.borrow_mut(), self.parking.borrow_mut());
             if awaits_any(&mut db, batch) {
-                parking.enter(&mut db, waiter.id, None, batch.duplicate());
+                let place = parking.enter(&mut db, waiter.id, None, batch.duplicate());
+                if waiter.stands_back {
+                    parking.note_awaited(&mut db, place);
+                }
             }
+            drop((db, parking));
+            self.serve_ready(Some(id));
         }
         self.release(id);
     }

@@ -260,12 +260,6 @@ impl History {
     fn serve(&self, number: usize, words: &Effect, lines: &mut Lines) {
         let Operation { database, words: own, reply, .. } = &self.operations[number];
         if !is_blocking(own) {
-            let pops = [&b"LPOP"[..], b"LMOVE"].iter().any(|n| own[0].eq_ignore_ascii_case(n));
-            let got =
-                reply.as_ref().is_some_and(|(_, reply)| !matches!(&**reply, "$-1\r\n" | "*-1\r\n"));
-            if std::env::var("POPS").is_ok() && pops && got {
-                lines.serve(*database, &own[1].clone(), number);
-            }
             return;
         }
         let said = words.last().and_then(|word| word.strip_prefix(b"="));
