@@ -46,6 +46,8 @@ pub enum Mutation {
     JobUnclaimed,
     /// Who came last is served first.
     LineReversed,
+    /// A command that comes to wait may take what somebody in line has been called for.
+    LatecomerServed,
     /// What was offered to somebody who leaves is taken from the key all the same.
     OfferTaken,
     /// The next in line is answered with what somebody has just been served.

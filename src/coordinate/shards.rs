@@ -366,7 +366,8 @@ impl Shards {
             Task::Hold if mutated(Mutation::GrantLost) => {}
             Task::Hold => self.answer(asker, Response::Granted),
             Task::Run(batch) => self.proceed(id, Work::Read(asker, batch)),
-            Task::Collect(phase) => {
+            Task::Collect(mut phase) => {
+                self.stand_back(&mut phase);
                 self.collect(asker, phase);
             }
             Task::Lead(joint) => {

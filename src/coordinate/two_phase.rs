@@ -30,13 +30,13 @@ pub async fn run(shards: &Shards, whole: &Batch, out: &mut Out) -> Result<(), Cm
     let owners = owners(shards, whole);
     let witness = witness_of(whole);
     let id = shards.next_id();
-    let (held, phases, parcels) = collect(shards, whole, &owners, id, &witness).await?;
+    let (held, phases, parcels) = collect(shards, whole, &owners, id, (&witness, None)).await?;
     if let (Run::Handover { .. }, [giver, taker]) = (&whole.calls[0].command.run, &owners[..]) {
         let mut phase = phases.into_iter().next().expect("there are two");
         phase.parcels = parcels;
         return reply(held.hand_over(giver.0, phase, taker.0).await, out);
     }
-    reply(commit(held, &owners, phases, parcels, None).await, out)
+    reply(commit(held, &owners, phases, parcels).await, out)
 }
 
 /// Runs the one command of `whole`, which waits under the name `id` if there is nothing for it:
@@ -51,14 +51,17 @@ pub async fn attempt(
 ) -> Result<bool, CmdError> {
     let owners = owners(shards, whole);
     let first = claim.unwrap_or_else(|| shards.next_id());
-    let (held, phases, parcels) =
-        collect(shards, whole, &owners, first, &Witness::default()).await?;
+    let (unseen, waiter) = (Witness::default(), Some(Waiter::new(id)));
+    let (held, mut phases, parcels) =
+        collect(shards, whole, &owners, first, (&unseen, waiter)).await?;
     let blocking = whole.calls[0].command.blocking().expect("only what can wait is attempted");
-    let waits = !(blocking.serves)(&parcels);
+    let stands_back = phases.iter().any(|phase| phase.waiter.is_some_and(|it| it.stands_back));
+    let waits = stands_back || !(blocking.serves)(&parcels);
     if !waits {
         witness_of(whole).took_effect();
     }
-    let answer = commit(held, &owners, phases, parcels, Some(Waiter { id, waits })).await;
+    phases.iter_mut().for_each(|phase| phase.waiter = Some(Waiter { id, waits, stands_back }));
+    let answer = commit(held, &owners, phases, parcels).await;
     if !waits {
         reply(answer, out)?;
     }
@@ -79,11 +82,11 @@ async fn collect<'s>(
     whole: &Batch,
     owners: &[Owner],
     id: TransactionId,
-    witness: &Witness,
+    (witness, waiter): (&Witness, Option<Waiter>),
 ) -> Result<Collected<'s>, CmdError> {
     let cores: Vec<CoreId> = owners.iter().map(|(core, _)| *core).collect();
     let (held, collected) = transaction::hold_from(shards, id, witness, &cores, |index| {
-        (Claim::keys(owners[index].1.clone()), Task::Collect(copy(whole)))
+        (Claim::keys(owners[index].1.clone()), Task::Collect(copy(whole, waiter)))
     })
     .await;
     let (mut phases, mut parcels) = (Vec::new(), Vec::new());
@@ -104,11 +107,9 @@ async fn commit(
     owners: &[Owner],
     phases: Vec<Box<Phase>>,
     parcels: Arc<Vec<Parcel>>,
-    waiter: Option<Waiter>,
 ) -> Response {
     let work = |((core, _), mut phase): (&Owner, Box<Phase>)| {
         phase.parcels = Arc::clone(&parcels);
-        phase.waiter = waiter;
         (*core, Work::Commit(phase))
     };
     let answers = held.finish(owners.iter().zip(phases).map(work).collect()).await;
@@ -141,9 +142,9 @@ fn owners(shards: &Shards, whole: &Batch) -> Vec<Owner> {
     owners
 }
 
-fn copy(whole: &Batch) -> Box<Phase> {
+fn copy(whole: &Batch, waiter: Option<Waiter>) -> Box<Phase> {
     let (call, args) = (&whole.calls[0], whole.args(0));
     let mut batch = Batch::new(whole.conditions);
     batch.push(call.command, call.statistics, &args, 0..args.len(), (0, 0));
-    Box::new(Phase { batch, parcels: Arc::default(), waiter: None })
+    Box::new(Phase { batch, parcels: Arc::default(), waiter })
 }

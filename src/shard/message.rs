@@ -519,14 +519,24 @@ pub struct Phase {
     pub batch: Batch,
     /// What all shards collected, in the order of their numbers; empty in phase one.
     pub parcels: Arc<Vec<Parcel>>,
-    /// Who waits if there is nothing for the command.
+    /// Who waits if there is nothing for the command, in both phases.
     pub waiter: Option<Waiter>,
 }
 
-/// A command that may have to wait, in its second phase.
+/// A command that may have to wait.
 #[derive(Debug, Clone, Copy)]
 pub struct Waiter {
     pub id: WaiterId,
-    /// True if there is nothing for it: instead of phase two it begins to wait, or goes on.
+    /// True in phase two if there is nothing for it: it begins to wait instead, or goes on.
     pub waits: bool,
+    /// True if somebody before it is called for a key of its: then it waits even if there is
+    /// something for it, which it is offered as soon as it stands in line.
+    pub stands_back: bool,
+}
+
+impl Waiter {
+    /// In phase one.
+    pub fn new(id: WaiterId) -> Waiter {
+        Waiter { id, waits: false, stands_back: false }
+    }
 }

@@ -13,7 +13,7 @@ use crate::base::probe::{Mutation, mutated, unseen};
 use crate::coordinate::shards::{Shards, Waiting, claim_of};
 use crate::shard::execute;
 use crate::shard::locks::{Claim, Scheduled, TransactionId};
-use crate::shard::message::{Asker, Batch, Response, Waiter, WaiterId};
+use crate::shard::message::{Asker, Batch, Phase, Response, Waiter, WaiterId};
 use crate::store::db::Db;
 use crate::store::waiters::Name;
 
@@ -72,11 +72,16 @@ impl Shards {
         under: Option<TransactionId>,
     ) {
         let (mut db, mut parking) = (self.db.borrow_mut(), self.parking.borrow_mut());
-        if !parking.would_overtake(&mut db, &batch) && execute::attempt(&mut db, &mut batch) {
+        let stands_back = parking.would_overtake(&mut db, &batch);
+        if !stands_back && execute::attempt(&mut db, &mut batch) {
             drop((db, parking));
             self.answer(asker, Response::Ran(batch));
         } else {
-            parking.enter(&mut db, id, Some(asker), batch);
+            let place = parking.enter(&mut db, id, Some(asker), batch);
+            if stands_back {
+                // It was not attempted, and there may be something for it.
+                parking.note_awaited(&mut db, place);
+            }
             drop((db, parking));
         }
         self.serve_ready(under);
@@ -231,6 +236,18 @@ impl Shards {
         self.release(claim);
     }
 
+    /// Notes whether a command that may have to wait comes to phase one while somebody in line for
+    /// a key of its is called, whose claim stands behind the command's. Then it waits, whatever
+    /// there is.
+    pub(in crate::coordinate) fn stand_back(&self, phase: &mut Phase) {
+        let Some(waiter) = &mut phase.waiter else { return };
+        let parking = self.parking.borrow();
+        // Whoever stands in line already is tried in his turn.
+        waiter.stands_back = parking.place(waiter.id).is_none()
+            && parking.would_overtake(&mut self.db.borrow_mut(), &phase.batch)
+            && !mutated(Mutation::LatecomerServed);
+    }
+
     /// Phase two of a transaction of somebody who waits, or begins to. He was served, or he is
     /// parked here unless he is already. Drops the transaction's claim.
     pub(in crate::coordinate) fn commit_waiter(
@@ -245,8 +262,13 @@ impl Shards {
         } else if waiter.waits {
             let (mut db, mut parking) = (self.db.borrow_mut(), self.parking.borrow_mut());
             if awaits_any(&mut db, batch) {
-                parking.enter(&mut db, waiter.id, None, batch.duplicate());
+                let place = parking.enter(&mut db, waiter.id, None, batch.duplicate());
+                if waiter.stands_back {
+                    parking.note_awaited(&mut db, place);
+                }
             }
+            drop((db, parking));
+            self.serve_ready(Some(id));
         }
         self.release(id);
     }

@@ -103,6 +103,13 @@ impl Parking {
         self.parked.get_mut(&place)
     }
 
+    /// Notes the keys of this shard that the command at a place waits for as changed.
+    pub fn note_awaited(&mut self, db: &mut Db, place: u64) {
+        let parked = self.parked.get(&place).expect("only those that are parked stand in line");
+        let database = parked.batch.conditions.database;
+        for_each_awaited(db, &parked.batch, |db, key| db.waiters.note(database, key));
+    }
+
     /// Notes that the command at a place has its turn because of the key `woken`.
     pub fn call(&mut self, db: &mut Db, place: u64, claim: TransactionId, woken: Name) {
         let parked = self.parked.get_mut(&place).expect("only parked commands are called");

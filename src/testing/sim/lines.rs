@@ -1,12 +1,9 @@
 //! The order in which those who wait for a key are served: first come, first served.
 //!
 //! The server says when it puts a command into the lines of the keys it waits for. Whoever is
-//! served from a key while somebody stands before him in its line has overtaken him. That is no
-//! fault where the other one was about to leave; it is one if he is served later, or waits to the
-//! end of the run.
-//!
-//! Absent: those who never stood in line. A command whose claim was in the queue when the key
-//! changed may take what somebody waits for (`docs/transactions.md`).
+//! served from a key while somebody stands before him in its line has overtaken him; of whoever
+//! never stood in line that is true of all who do. It is no fault where the other one was about to
+//! leave; it is one if he is served later, or waits to the end of the run.
 
 use std::collections::BTreeMap;
 
@@ -38,7 +35,7 @@ impl Lines {
     pub fn serve(&mut self, database: usize, key: &[u8], number: usize) {
         let line = self.lines.get(&(database, key.to_vec()));
         let line = line.map(Vec::as_slice).unwrap_or_default();
-        let place = line.iter().position(|other| *other == number).unwrap_or(0);
+        let place = line.iter().position(|other| *other == number).unwrap_or(line.len());
         let overtaken =
             |first: &usize| Overtaking { key: key.to_vec(), first: *first, served: number };
         self.overtakings.extend(line[..place].iter().map(overtaken));

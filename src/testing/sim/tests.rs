@@ -84,6 +84,7 @@ fn every_mutation_is_caught() {
         Mutation::CancelLost,
         Mutation::JobUnclaimed,
         Mutation::LineReversed,
+        Mutation::LatecomerServed,
         Mutation::OfferTaken,
         Mutation::ServedTwice,
         Mutation::ExpiredServed,
