@@ -12,6 +12,7 @@ use crate::resp::out::{Out, Protocol};
 use crate::resp::parse::Span;
 use crate::shard::execute::{self, Ran};
 use crate::shard::message::{Batch, Conditions};
+use crate::store::change::Effect;
 use crate::store::db::Db;
 use crate::store::tuning::Tuning;
 
@@ -36,6 +37,27 @@ impl Fixture {
     pub fn run(&mut self, argv: &[&str]) -> String {
         let bytes: Vec<&[u8]> = argv.iter().map(|arg| arg.as_bytes()).collect();
         String::from_utf8_lossy(&self.run_bytes(&bytes)).into_owned()
+    }
+
+    /// Runs a command and returns its events and their effects, each as `event: words`.
+    pub fn changes(&mut self, command: &str) -> Vec<String> {
+        self.db.changes.listen(true);
+        self.db.changes.take();
+        self.run(&command.split(' ').collect::<Vec<_>>());
+        self.db.settle();
+        let shown = self.db.changes.take().into_iter().map(|change| {
+            let effect = match &change.effect {
+                Effect::Request => "as sent".into(),
+                Effect::Removed => "removed".into(),
+                Effect::Carried => "carried".into(),
+                Effect::Words(words) => {
+                    let words = words.iter().map(|word| String::from_utf8_lossy(word).into_owned());
+                    words.collect::<Vec<_>>().join(" ")
+                }
+            };
+            format!("{}: {effect}", change.event.name)
+        });
+        shown.collect()
     }
 
     /// Runs a command and returns its encoded reply.

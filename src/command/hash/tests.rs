@@ -4,7 +4,6 @@ use super::COMMANDS;
 use super::import::IMPORT;
 use crate::resp::args::Key;
 use crate::resp::out::Protocol;
-use crate::store::change::Effect;
 use crate::store::hash::Hash;
 use crate::testing::Fixture;
 
@@ -34,27 +33,6 @@ fn check(fixture: &mut Fixture, script: &str) {
             None => assert_eq!(reply, expected, "{command}"),
         }
     }
-}
-
-/// The events and effects of one command, each as `event: words`.
-fn changes(fixture: &mut Fixture, command: &str) -> Vec<String> {
-    fixture.db.changes.listen(true);
-    fixture.db.changes.take();
-    run(fixture, command);
-    fixture.db.settle();
-    let text = |words: &[Box<[u8]>]| {
-        words.iter().map(|w| String::from_utf8_lossy(w).into_owned()).collect::<Vec<_>>().join(" ")
-    };
-    let shown = fixture.db.changes.take().into_iter().map(|change| {
-        let effect = match &change.effect {
-            Effect::Request => "as sent".into(),
-            Effect::Removed => "removed".into(),
-            Effect::Carried => "carried".into(),
-            Effect::Words(words) => text(words),
-        };
-        format!("{}: {effect}", change.event.name)
-    });
-    shown.collect()
 }
 
 #[test]
@@ -139,10 +117,10 @@ fn counters_count() {
     );
     let mut fixture = fixture();
     assert_eq!(
-        changes(&mut fixture, "HINCRBYFLOAT h f 1.50"),
+        fixture.changes("HINCRBYFLOAT h f 1.50"),
         ["hincrbyfloat: HSETEX h KEEPTTL FIELDS 1 f 1.5"]
     );
-    assert_eq!(changes(&mut fixture, "HINCRBY h n 1"), ["hincrby: as sent"]);
+    assert_eq!(fixture.changes("HINCRBY h n 1"), ["hincrby: as sent"]);
 }
 
 #[test]
@@ -294,39 +272,39 @@ fn values_come_with_expiries() {
 #[test]
 fn changes_repeat_in_absolute_terms() {
     let mut fixture = fixture();
-    assert_eq!(changes(&mut fixture, "HSET h a 1 b 2 c 3 d 4"), ["hset: as sent"]);
+    assert_eq!(fixture.changes("HSET h a 1 b 2 c 3 d 4"), ["hset: as sent"]);
     assert_eq!(
-        changes(&mut fixture, "HPEXPIRE h 5 FIELDS 3 a x b"),
+        fixture.changes("HPEXPIRE h 5 FIELDS 3 a x b"),
         ["hexpire: HPEXPIREAT h 1700000000005 FIELDS 2 a b"]
     );
-    assert_eq!(changes(&mut fixture, "HPEXPIRE h 0 FIELDS 2 c x"), ["hdel: HDEL h c"]);
+    assert_eq!(fixture.changes("HPEXPIRE h 0 FIELDS 2 c x"), ["hdel: HDEL h c"]);
     assert_eq!(
-        changes(&mut fixture, "HGETEX h PERSIST FIELDS 2 b d"),
+        fixture.changes("HGETEX h PERSIST FIELDS 2 b d"),
         ["hpersist: HPERSIST h FIELDS 1 b"]
     );
     assert_eq!(
-        changes(&mut fixture, "HSETEX h PX 7 FIELDS 1 d 5"),
+        fixture.changes("HSETEX h PX 7 FIELDS 1 d 5"),
         ["hset: HSETEX h PXAT 1700000000007 FIELDS 1 d 5", "hexpire: carried"]
     );
     fixture.advance(6);
-    assert_eq!(changes(&mut fixture, "HGET h d"), ["hexpired: HDEL h a"]);
+    assert_eq!(fixture.changes("HGET h d"), ["hexpired: HDEL h a"]);
     fixture.advance(2);
-    assert_eq!(changes(&mut fixture, "HSET h d 1"), ["hexpired: HDEL h d", "hset: as sent"]);
-    assert_eq!(changes(&mut fixture, "HGETDEL h FIELDS 2 b x"), ["hdel: HDEL h b"]);
-    assert_eq!(changes(&mut fixture, "HDEL h x"), [""; 0]);
+    assert_eq!(fixture.changes("HSET h d 1"), ["hexpired: HDEL h d", "hset: as sent"]);
+    assert_eq!(fixture.changes("HGETDEL h FIELDS 2 b x"), ["hdel: HDEL h b"]);
+    assert_eq!(fixture.changes("HDEL h x"), [""; 0]);
     run(&mut fixture, "HPEXPIRE h 3 FIELDS 1 d");
     run(&mut fixture, "EXPIRE h 1000");
     fixture.advance(4);
     assert_eq!(
-        changes(&mut fixture, "HSETNX h e 1"),
+        fixture.changes("HSETNX h e 1"),
         ["hexpired: HDEL h d", "del: carried", "hset: as sent"]
     );
     assert_eq!(run(&mut fixture, "TTL h"), ":-1", "it is another key");
     run(&mut fixture, "HPEXPIRE h 3 FIELDS 1 e");
     fixture.advance(4);
-    assert_eq!(changes(&mut fixture, "HDEL h e"), ["hexpired: HDEL h e", "del: carried"]);
+    assert_eq!(fixture.changes("HDEL h e"), ["hexpired: HDEL h e", "del: carried"]);
     assert_eq!(
-        changes(&mut fixture, "HSETEX h PX 0 FIELDS 1 d 5"),
+        fixture.changes("HSETEX h PX 0 FIELDS 1 d 5"),
         ["hset: HDEL h d", "hdel: carried", "del: carried"]
     );
     assert!(fixture.db.is_empty());

@@ -2,7 +2,6 @@
 
 use super::COMMANDS;
 use crate::command::string;
-use crate::store::change::Effect;
 use crate::testing::Fixture;
 
 const WRONG_TYPE: &str = "-WRONGTYPE Operation against a key holding the wrong kind of value";
@@ -23,25 +22,6 @@ fn check(fixture: &mut Fixture, script: &str) {
         let reply = fixture.run(&words).replace("\r\n", " ");
         assert_eq!(reply.trim_end(), expected.trim_end(), "{command}");
     }
-}
-
-/// The events and effects of one command, each as `event: words`.
-fn changes(fixture: &mut Fixture, command: &str) -> Vec<String> {
-    fixture.db.changes.listen(true);
-    fixture.run(&command.split(' ').collect::<Vec<_>>());
-    let text = |words: &[Box<[u8]>]| {
-        words.iter().map(|w| String::from_utf8_lossy(w).into_owned()).collect::<Vec<_>>().join(" ")
-    };
-    let shown = fixture.db.changes.take().into_iter().map(|change| {
-        let effect = match &change.effect {
-            Effect::Request => "as sent".into(),
-            Effect::Removed => "removed".into(),
-            Effect::Carried => "carried".into(),
-            Effect::Words(words) => text(words),
-        };
-        format!("{}: {effect}", change.event.name)
-    });
-    shown.collect()
 }
 
 #[test]
@@ -232,7 +212,7 @@ fn other_types_are_refused() {
 #[test]
 fn events() {
     let mut fixture = fixture();
-    let mut events = |command| changes(&mut fixture, command).join(", ");
+    let mut events = |command| fixture.changes(command).join(", ");
     assert_eq!(events("LPUSH l x y"), "lpush: as sent");
     assert_eq!(events("LINSERT l AFTER none x"), "");
     assert_eq!(events("LREM l 0 none"), "");

@@ -6,7 +6,6 @@ use super::COMMANDS;
 use crate::command::spec::Run;
 use crate::resp::args::Key;
 use crate::resp::out::{Out, Protocol};
-use crate::store::change::Effect;
 use crate::store::db::Db;
 use crate::testing::{Fixture, with_args};
 
@@ -39,26 +38,6 @@ fn members_of(reply: &str) -> Vec<&str> {
     let mut members: Vec<&str> = reply.split(' ').skip(2).step_by(2).collect();
     members.sort_unstable();
     members
-}
-
-/// The events and effects of one command, each as `event: words`.
-fn changes(fixture: &mut Fixture, command: &str) -> Vec<String> {
-    fixture.db.changes.listen(true);
-    fixture.db.changes.take();
-    run(fixture, command);
-    let text = |words: &[Box<[u8]>]| {
-        words.iter().map(|w| String::from_utf8_lossy(w).into_owned()).collect::<Vec<_>>().join(" ")
-    };
-    let shown = fixture.db.changes.take().into_iter().map(|change| {
-        let effect = match &change.effect {
-            Effect::Request => "as sent".into(),
-            Effect::Removed => "removed".into(),
-            Effect::Carried => "carried".into(),
-            Effect::Words(words) => text(words),
-        };
-        format!("{}: {effect}", change.event.name)
-    });
-    shown.collect()
 }
 
 #[test]
@@ -120,12 +99,12 @@ fn members_move() {
     check(&mut fixture, "SADD a x y => :2\nSET string v => +OK");
     assert_eq!(run(&mut fixture, "SMOVE a string x"), WRONG_TYPE);
     assert_eq!(run(&mut fixture, "SMOVE a string z"), WRONG_TYPE);
-    assert_eq!(changes(&mut fixture, "SMOVE a b x"), ["srem: SREM a x", "sadd: SADD b x"]);
+    assert_eq!(fixture.changes("SMOVE a b x"), ["srem: SREM a x", "sadd: SADD b x"]);
     assert_eq!(
-        changes(&mut fixture, "SMOVE a b y"),
+        fixture.changes("SMOVE a b y"),
         ["srem: SREM a y", "del: carried", "sadd: SADD b y"]
     );
-    assert!(changes(&mut fixture, "SMOVE a b y").is_empty());
+    assert!(fixture.changes("SMOVE a b y").is_empty());
 }
 
 #[test]
@@ -176,9 +155,9 @@ fn algebra_answers_counts_and_stores() {
     );
     let mut fixture = fixture();
     run(&mut fixture, "SADD a 1 2");
-    assert_eq!(changes(&mut fixture, "SINTERSTORE d a a"), ["sinterstore: as sent"]);
-    assert_eq!(changes(&mut fixture, "SDIFFSTORE d a a"), ["del: removed"]);
-    assert!(changes(&mut fixture, "SDIFFSTORE d a a").is_empty());
+    assert_eq!(fixture.changes("SINTERSTORE d a a"), ["sinterstore: as sent"]);
+    assert_eq!(fixture.changes("SDIFFSTORE d a a"), ["del: removed"]);
+    assert!(fixture.changes("SDIFFSTORE d a a").is_empty());
     run(&mut fixture, "SET string v");
     assert_eq!(run(&mut fixture, "SUNIONSTORE a missing string"), WRONG_TYPE);
     assert_eq!(run(&mut fixture, "SCARD a"), ":2");
@@ -223,11 +202,11 @@ fn members_are_popped() {
     assert_eq!(members_of(&run(&mut fixture, "SPOP s 9")).len(), 2);
     check(&mut fixture, "SCARD s => :0\nSADD s x => :1\nSPOP s => $1 x\nSPOP s => $-1");
     run(&mut fixture, "SADD s only");
-    assert_eq!(changes(&mut fixture, "SPOP s"), ["spop: SREM s only", "del: carried"]);
+    assert_eq!(fixture.changes("SPOP s"), ["spop: SREM s only", "del: carried"]);
     run(&mut fixture, "SADD s 1 2 3");
-    let [change] = &changes(&mut fixture, "SPOP s 2")[..] else { panic!("one change") };
+    let [change] = &fixture.changes("SPOP s 2")[..] else { panic!("one change") };
     assert!(change.starts_with("spop: SREM s ") && change.split(' ').count() == 5, "{change}");
-    assert_eq!(changes(&mut fixture, "SPOP s 2"), ["spop: removed", "del: carried"]);
+    assert_eq!(fixture.changes("SPOP s 2"), ["spop: removed", "del: carried"]);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //!
 //! What is taken is copied out in phase one, and is the reply.
 
-use super::pop::{Candidate, End, Request, candidate, pop};
+use super::pop::{End, Request, candidate, take_first};
 use crate::base::time::Millis;
 use crate::command::patience;
 use crate::command::spec::{Blocking, Collect, Commit, Parcel, Patience};
@@ -55,15 +55,10 @@ fn take(
     parcels: &[Parcel],
     out: &mut Out,
 ) -> CmdResult {
-    let Some(chosen) = Candidate::first(parcels) else {
+    let Some((key, entries)) = take_first(db, args, request, parcels)? else {
         out.null_array();
         return Ok(());
     };
-    let entries = chosen.entries.as_ref().ok_or(CmdError::WrongType)?;
-    let key = args.key(chosen.position);
-    if db.owns(key) {
-        pop(db, key, request.end, request.count, |_| {})?;
-    }
     for (member, score) in entries.iter() {
         out.array(3);
         out.bulk(key.bytes);

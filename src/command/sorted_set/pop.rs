@@ -206,16 +206,16 @@ impl Request {
 }
 
 /// The first of a shard's keys that holds anything.
-pub(super) struct Candidate {
+struct Candidate {
     /// Position among the arguments.
-    pub position: usize,
+    position: usize,
     /// What would be taken; none if the key is of another type.
-    pub entries: Option<Entries>,
+    entries: Option<Entries>,
 }
 
 impl Candidate {
     /// The candidate of the shard whose key comes first.
-    pub fn first(parcels: &[Parcel]) -> Option<&Candidate> {
+    fn first(parcels: &[Parcel]) -> Option<&Candidate> {
         let candidates = parcels.iter().flatten();
         let candidates = candidates.filter_map(|parcel| parcel.downcast_ref::<Candidate>());
         candidates.min_by_key(|candidate| candidate.position)
@@ -254,6 +254,22 @@ pub(super) fn zmpop_commit(
     answer(db, args, &Request::read(args, 1)?, parcels, out)
 }
 
+/// Takes the members from the first candidate of all shards, if there is one: its key and them.
+pub(super) fn take_first<'a, 'p>(
+    db: &mut Db,
+    args: &Args<'a>,
+    request: &Request,
+    parcels: &'p [Parcel],
+) -> Result<Option<(Key<'a>, &'p Entries)>, CmdError> {
+    let Some(chosen) = Candidate::first(parcels) else { return Ok(None) };
+    let entries = chosen.entries.as_ref().ok_or(CmdError::WrongType)?;
+    let key = args.key(chosen.position);
+    if db.owns(key) {
+        pop(db, key, request.end, request.count, |_| {})?;
+    }
+    Ok(Some((key, entries)))
+}
+
 /// Takes the members from the first candidate of all shards, and answers them.
 pub(super) fn answer(
     db: &mut Db,
@@ -262,15 +278,10 @@ pub(super) fn answer(
     parcels: &[Parcel],
     out: &mut Out,
 ) -> CmdResult {
-    let Some(chosen) = Candidate::first(parcels) else {
+    let Some((key, entries)) = take_first(db, args, request, parcels)? else {
         out.null_array();
         return Ok(());
     };
-    let entries = chosen.entries.as_ref().ok_or(CmdError::WrongType)?;
-    let key = args.key(chosen.position);
-    if db.owns(key) {
-        pop(db, key, request.end, request.count, |_| {})?;
-    }
     out.array(2);
     out.bulk(key.bytes);
     // Each member stands with its score in an array of its own, in both protocols.

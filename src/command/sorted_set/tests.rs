@@ -2,7 +2,6 @@
 
 use super::COMMANDS;
 use crate::resp::out::Protocol;
-use crate::store::change::Effect;
 use crate::testing::Fixture;
 
 fn fixture() -> Fixture {
@@ -17,25 +16,6 @@ fn check(fixture: &mut Fixture, script: &str) {
         let reply = fixture.run(&words).replace("\r\n", " ");
         assert_eq!(reply.trim_end(), expected.trim_end(), "{command}");
     }
-}
-
-/// The events and effects of one command, each as `event: words`.
-fn changes(fixture: &mut Fixture, command: &str) -> Vec<String> {
-    fixture.db.changes.listen(true);
-    fixture.run(&command.split(' ').collect::<Vec<_>>());
-    let text = |words: &[Box<[u8]>]| {
-        words.iter().map(|w| String::from_utf8_lossy(w).into_owned()).collect::<Vec<_>>().join(" ")
-    };
-    let shown = fixture.db.changes.take().into_iter().map(|change| {
-        let effect = match &change.effect {
-            Effect::Request => "as sent".into(),
-            Effect::Removed => "removed".into(),
-            Effect::Carried => "carried".into(),
-            Effect::Words(words) => text(words),
-        };
-        format!("{}: {effect}", change.event.name)
-    });
-    shown.collect()
 }
 
 #[test]
@@ -135,11 +115,8 @@ fn members_are_taken_from_both_ends() {
          ZPOPMAX z => *0
          ZADD z 1 a 2 b => :2",
     );
-    assert_eq!(changes(&mut fixture, "ZPOPMAX z"), ["zpopmax: ZPOPMAX z 1"]);
-    assert_eq!(
-        changes(&mut fixture, "ZMPOP 1 z MIN COUNT 7"),
-        ["zpopmin: ZPOPMIN z 1", "del: carried"]
-    );
+    assert_eq!(fixture.changes("ZPOPMAX z"), ["zpopmax: ZPOPMAX z 1"]);
+    assert_eq!(fixture.changes("ZMPOP 1 z MIN COUNT 7"), ["zpopmin: ZPOPMIN z 1", "del: carried"]);
 }
 
 #[test]
@@ -197,9 +174,9 @@ fn random_members_are_members() {
 #[test]
 fn events_name_what_was_done() {
     let mut fixture = fixture();
-    assert_eq!(changes(&mut fixture, "ZADD z 1 a 2 b"), ["zadd: as sent"]);
-    assert!(changes(&mut fixture, "ZADD z 1 a").is_empty());
-    assert_eq!(changes(&mut fixture, "ZINCRBY z 1 a"), ["zincr: as sent"]);
-    assert_eq!(changes(&mut fixture, "ZREM z a b"), ["zrem: as sent", "del: carried"]);
-    assert_eq!(changes(&mut fixture, "ZADD z XX 1 a").len(), 0);
+    assert_eq!(fixture.changes("ZADD z 1 a 2 b"), ["zadd: as sent"]);
+    assert!(fixture.changes("ZADD z 1 a").is_empty());
+    assert_eq!(fixture.changes("ZINCRBY z 1 a"), ["zincr: as sent"]);
+    assert_eq!(fixture.changes("ZREM z a b"), ["zrem: as sent", "del: carried"]);
+    assert_eq!(fixture.changes("ZADD z XX 1 a").len(), 0);
 }

@@ -4,7 +4,6 @@ use super::COMMANDS;
 use crate::base::hash::{SLOTS, slot};
 use crate::command::spec::{Blocking, Run};
 use crate::resp::out::{Out, Protocol};
-use crate::store::change::Effect;
 use crate::store::db::Db;
 use crate::store::stream::idempotence::Retention;
 use crate::store::tuning::Tuning;
@@ -25,25 +24,6 @@ fn check(fixture: &mut Fixture, script: &str) {
             reply.split("\r\n").filter(|l| !l.starts_with('$') || *l == "$-1").collect();
         assert_eq!(shown.join(" ").trim_end(), expected.trim_end(), "{command}");
     }
-}
-
-/// The events and effects of one command, each as `event: words`.
-fn changes(fixture: &mut Fixture, command: &str) -> Vec<String> {
-    fixture.db.changes.listen(true);
-    fixture.run(&command.split(' ').collect::<Vec<_>>());
-    let text = |words: &[Box<[u8]>]| {
-        words.iter().map(|w| String::from_utf8_lossy(w).into_owned()).collect::<Vec<_>>().join(" ")
-    };
-    let shown = fixture.db.changes.take().into_iter().map(|change| {
-        let effect = match &change.effect {
-            Effect::Request => "as sent".into(),
-            Effect::Removed => "removed".into(),
-            Effect::Carried => "carried".into(),
-            Effect::Words(words) => text(words),
-        };
-        format!("{}: {effect}", change.event.name)
-    });
-    shown.collect()
 }
 
 #[test]
@@ -72,15 +52,15 @@ fn ids_come_from_the_clock_or_the_client() {
          XLEN s => :5",
     );
     assert_eq!(
-        changes(&mut fixture, "XADD s MAXLEN ~ 2 * a b"),
+        fixture.changes("XADD s MAXLEN ~ 2 * a b"),
         ["xadd: XADD s MAXLEN = 6 1800000000000-2 a b"]
     );
     assert_eq!(
-        changes(&mut fixture, "XADD s MAXLEN 2 * a b"),
+        fixture.changes("XADD s MAXLEN 2 * a b"),
         ["xadd: XADD s MAXLEN = 2 1800000000000-3 a b", "xtrim: carried"]
     );
     assert_eq!(
-        changes(&mut fixture, "XTRIM s MINID 1900000000000"),
+        fixture.changes("XTRIM s MINID 1900000000000"),
         ["xtrim: XTRIM s MINID = 1900000000000-0"]
     );
 }
@@ -92,7 +72,7 @@ fn a_failed_addition_leaves_no_key() {
     assert!(fixture.run(&["XADD", "s", "nonsense", "a", "b"]).starts_with('-'));
     assert!(fixture.run(&["XGROUP", "CREATE", "s", "g", "x", "MKSTREAM"]).starts_with('-'));
     assert!(fixture.db.is_empty());
-    assert!(changes(&mut fixture, "XADD s NOMKSTREAM * a b").is_empty());
+    assert!(fixture.changes("XADD s NOMKSTREAM * a b").is_empty());
 }
 
 #[test]
@@ -127,7 +107,7 @@ fn messages_are_added_once() {
     fixture.advance(200_000);
     check(&mut fixture, "XADD s IDMP p n * a 1 => 1700000200000-0");
     assert_eq!(
-        changes(&mut fixture, "XADD s IDMP p o * a 1"),
+        fixture.changes("XADD s IDMP p o * a 1"),
         ["xadd: XADD s 1700000200000-1 a 1", ": XIDMPRECORD s p o 1700000200000-1"]
     );
 }
@@ -228,18 +208,18 @@ fn deliveries_are_repeated_by_what_they_led_to() {
     let mut fixture = fixture();
     check(&mut fixture, "XADD s 1-1 a 1 => 1-1\nXGROUP CREATE s g $ => +OK\nXADD s 1-2 a 1 => 1-2");
     assert_eq!(
-        changes(&mut fixture, "XREADGROUP GROUP g c STREAMS s >"),
+        fixture.changes("XREADGROUP GROUP g c STREAMS s >"),
         [
             "xgroup-createconsumer: XGROUP CREATECONSUMER s g c",
             ": XCLAIM s g c 0 1-2 TIME 1700000000000 RETRYCOUNT 1 FORCE JUSTID LASTID 1-2",
             ": XGROUP SETID s g 1-2 ENTRIESREAD 2",
         ]
     );
-    assert!(changes(&mut fixture, "XREADGROUP GROUP g c STREAMS s >").is_empty());
+    assert!(fixture.changes("XREADGROUP GROUP g c STREAMS s >").is_empty());
     fixture.run(&["XDEL", "s", "1-2"]);
     fixture.db.changes.take();
     assert_eq!(
-        changes(&mut fixture, "XAUTOCLAIM s g d 0 0"),
+        fixture.changes("XAUTOCLAIM s g d 0 0"),
         ["xgroup-createconsumer: XGROUP CREATECONSUMER s g d", ": XACK s g 1-2"]
     );
 }

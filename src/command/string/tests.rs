@@ -6,7 +6,6 @@ use crate::command::spec::Run;
 use crate::resp::args::Args;
 use crate::resp::out::{Out, Protocol};
 use crate::resp::parse::Span;
-use crate::store::change::Effect;
 use crate::store::db::Db;
 use crate::store::tuning::Tuning;
 use crate::testing::Fixture;
@@ -27,25 +26,6 @@ fn check(fixture: &mut Fixture, script: &str) {
         let reply = fixture.run(&words).replace("\r\n", " ");
         assert_eq!(reply.trim_end(), expected.trim_end(), "{command}");
     }
-}
-
-/// The events and effects of one command, each as `event: words`.
-fn changes(fixture: &mut Fixture, command: &str) -> Vec<String> {
-    fixture.db.changes.listen(true);
-    fixture.run(&command.split(' ').collect::<Vec<_>>());
-    let text = |words: &[Box<[u8]>]| {
-        words.iter().map(|w| String::from_utf8_lossy(w).into_owned()).collect::<Vec<_>>().join(" ")
-    };
-    let shown = fixture.db.changes.take().into_iter().map(|change| {
-        let effect = match &change.effect {
-            Effect::Request => "as sent".into(),
-            Effect::Removed => "removed".into(),
-            Effect::Carried => "carried".into(),
-            Effect::Words(words) => text(words),
-        };
-        format!("{}: {effect}", change.event.name)
-    });
-    shown.collect()
 }
 
 #[test]
@@ -383,7 +363,7 @@ fn common_subsequences() {
 fn changes_carry_what_repeats_them() {
     let mut fixture = fixture();
     let mut check = |command: &str, expected: &[&str]| {
-        assert_eq!(changes(&mut fixture, command), expected, "{command}");
+        assert_eq!(fixture.changes(command), expected, "{command}");
     };
     check("SET k v", &["set: as sent"]);
     check("SET k v PX 5", &["set: SET k v PXAT 1700000000005", "expire: carried"]);
