@@ -80,6 +80,21 @@ fn a_client_of_one_key_moves_once_and_hops_no_more() {
 }
 
 #[test]
+fn a_worker_moves_to_its_queue() {
+    let server = start("");
+    let (mut worker, mut producer) = (far_from(&server, KEYS[0]), server.connect());
+    for number in 0..100 {
+        worker.send(&["BLPOP", KEYS[0], "0"]);
+        eventually("it waits", || seen_by(&mut producer, "blocked_clients") == 1);
+        producer.run(&format!("RPUSH {} {number}", KEYS[0]));
+        let element = number.to_string().into_bytes();
+        let expected = vec![Reply::Bulk(KEYS[0].into()), Reply::Bulk(element)];
+        assert_eq!(worker.receive(), Reply::Array(expected));
+    }
+    assert_eq!(moves(&server), 1);
+}
+
+#[test]
 fn a_client_that_turns_around_stays() {
     let server = start("");
     let mut client = far_from(&server, KEYS[0]);
