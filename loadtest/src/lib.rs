@@ -10,13 +10,12 @@
 //! owns which slot), `connect` and `decode` (greetings).
 //!
 //! `compare` is the module of that name. It starts load generators as processes, so that every
-//! figure comes from a command that anybody can repeat. `stall` and `handover`, too, are the modules
-//! of those names.
+//! figure comes from a command that anybody can repeat. `stall` and `handover`, too, are modules of
+//! those names.
 
 mod client;
 pub mod cluster;
 pub mod compare;
-
 pub mod connect;
 pub mod connection;
 pub mod decode;

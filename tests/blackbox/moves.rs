@@ -12,7 +12,7 @@ use crate::support::server::Server;
 use crate::{eventually, start};
 
 /// Commands after which a connection has moved if it ever will.
-const ENOUGH: usize = 1100;
+const ENOUGH: usize = 300;
 
 /// `a` is of slot 15495, so of core 1; `b` of slot 3300, so of core 0.
 const KEYS: [&str; 2] = ["b", "a"];
