@@ -36,6 +36,10 @@ pub enum Mutation {
     FirstClaimDropped,
     /// The first core runs its part though the last has refused.
     RefusalIgnored,
+    /// A joint transaction comes back while the one before it is still under way.
+    ConvoyOvertakes,
+    /// Joint transactions that go on to different cores hold the same keys at once.
+    ConvoysMixed,
     /// A shard does not look who waits for a key that has changed.
     ReadyKeyForgotten,
     /// A shard makes an offer and drops the claim that it rests on.

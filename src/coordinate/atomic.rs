@@ -6,7 +6,8 @@
 //!
 //! There are three ways. A transaction of this core and one other is *joint*: it goes from core to
 //! core in the order of their numbers, claims on the first and runs on the last, which needs no
-//! claim that outlives the work, and comes back to run on the first. Otherwise, what only reads
+//! claim that outlives the work, and comes back to run on the first. Those that go the same way are
+//! a convoy: they follow one another without waiting. Otherwise, what only reads
 //! runs as each shard grants, in one hop; what writes takes a hop to claim and one to run.
 //!
 //! Invariant: as in [`super::transaction`]; whoever goes away, all parts are run or none.

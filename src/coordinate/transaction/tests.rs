@@ -142,6 +142,28 @@ fn a_joint_transaction_waits_for_a_claim_and_leads_again_after_a_refusal() {
 }
 
 #[test]
+fn joint_transactions_on_the_same_keys_travel_together() {
+    let cores = two_cores();
+    let [first, second] = &keys(&cores);
+    let batches = ["1", "2", "3"].map(|value| batch(&["MSET", first, value, second, value]));
+    let mut outs = [(); 3].map(|()| Out::new(Protocol::Resp2));
+    let mut context = Context::from_waker(Waker::noop());
+    let mut tasks: Vec<_> = batches
+        .iter()
+        .zip(&mut outs)
+        .map(|(mset, out)| Box::pin(gather::run(&cores[0].shards, mset, out)))
+        .collect();
+    assert!(tasks.iter_mut().all(|task| task.as_mut().poll(&mut context).is_pending()));
+    assert_eq!(cores[0].shards.claims(), 3);
+    assert!(deliver(&cores), "there and back");
+    assert!(tasks.iter_mut().all(|task| task.as_mut().poll(&mut context).is_ready()));
+    assert!(cores.iter().all(|core| core.shards.is_idle()));
+    drop(tasks);
+    let seen = run(&cores, &["MGET", first, second], 9).expect("it is answered");
+    assert_eq!(seen, "*2\r\n$1\r\n3\r\n$1\r\n3\r\n");
+}
+
+#[test]
 fn a_coordinator_that_goes_away_leaves_all_or_nothing() {
     for stages in 0..4 {
         let cores = two_cores();

@@ -79,6 +79,8 @@ fn every_mutation_is_caught() {
         Mutation::ConclusionUnclaimed,
         Mutation::FirstClaimDropped,
         Mutation::RefusalIgnored,
+        Mutation::ConvoyOvertakes,
+        Mutation::ConvoysMixed,
         Mutation::ReadyKeyForgotten,
         Mutation::HoldForgotten,
         Mutation::CancelLost,
