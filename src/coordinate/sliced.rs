@@ -213,3 +213,6 @@ impl Shards {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
