@@ -24,6 +24,8 @@ pub enum Mutation {
     /// Every transaction claims on all its shards at once, and if refused takes a new id each time,
     /// larger by one and no more.
     RetryStepsByOne,
+    /// A refused transaction keeps its id for ever.
+    RetryReusesId,
     /// Claims on the whole shard and claims on keys do not see each other.
     WholeShardIgnored,
     /// A shard grants and does not say so.

@@ -106,8 +106,8 @@ impl Shards {
     }
 
     /// An id for a transaction that was refused so often. It leaps ahead by a random step whose
-    /// range doubles each time: with equal steps several coordinators could refuse one another in
-    /// turn for ever.
+    /// range doubles each time: an id that only stepped past the clock of the refusal would be
+    /// outrun by those that others are given while it travels.
     pub(super) fn next_id_after(&self, refusals: u32) -> TransactionId {
         let range = if mutated(Mutation::RetryStepsByOne) { 0 } else { refusals };
         let leap = self.db.borrow().random_below(1 << range.min(LEAP_BITS_MAX));
