@@ -38,6 +38,8 @@ pub enum Mutation {
     FirstClaimDropped,
     /// The first core runs its part though the last has refused.
     RefusalIgnored,
+    /// A joint transaction is tried again in the same way however often it is refused.
+    JointForEver,
     /// A shard does not look who waits for a key that has changed.
     ReadyKeyForgotten,
     /// A shard makes an offer and drops the claim that it rests on.

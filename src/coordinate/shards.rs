@@ -47,6 +47,10 @@ pub struct Shards {
 /// A refused transaction's id leaps ahead by less than two to the power of this.
 const LEAP_BITS_MAX: u32 = 16;
 
+/// Refusals after which a joint transaction is handed back to its coordinator. It claims nothing on
+/// its last core while it waits on the first, so others might come before it there for ever.
+const JOINT_REFUSALS_MAX: u32 = 4;
+
 /// What waits for a claim to be granted.
 pub(super) enum Waiting {
     Task(Asker, Task),
@@ -270,7 +274,7 @@ impl Shards {
     }
 
     /// The last part of a joint transaction has run, so the first does; or it was refused, so all
-    /// is tried again.
+    /// is tried again, in the end another way.
     fn join(&self, ticket: Ticket, mut joint: Box<Joint>) {
         let (id, asker) = (joint.id, Asker { core: joint.asker, ticket });
         if let Some(clock) = joint.refused.take()
@@ -279,7 +283,11 @@ impl Shards {
             self.observe(clock);
             self.release(id);
             joint.refusals += 1;
-            return self.lead(asker, joint);
+            if joint.refusals < JOINT_REFUSALS_MAX || mutated(Mutation::JointForEver) {
+                return self.lead(asker, joint);
+            }
+            joint.refused = Some(clock);
+            return self.answer(asker, Response::Joined(joint));
         }
         self.proceed(id, Work::First(asker, joint));
     }

@@ -28,6 +28,8 @@ pub const TWO_PHASE: u64 = 0b11 << 26 | 0b1111 << 31;
 pub const SCATTERED: u64 = 0b1111_1111 << 18;
 /// MGET alone.
 pub const READS: u64 = 0b1111 << 22;
+/// Commands on whole shards: DBSIZE, SWAPDB, FLUSHALL and FLUSHDB.
+pub const WHOLE: u64 = 0b1111 << 35;
 /// Commands on one key: SET, GET and INCR.
 pub const SINGLES: u64 = (1 << 18) - 1;
 /// Deadlines of keys, several kinds.
@@ -71,7 +73,7 @@ pub enum Role {
     Guest,
     /// Its commands name all keys, or one, and it goes on until it is told to stop.
     Stormer,
-    /// It sends a few commands, each on all keys, one at a time.
+    /// It sends a few commands, each on all keys or the last two, one at a time.
     Victim,
 }
 
@@ -379,7 +381,13 @@ impl Customer {
         let mut words = vec![name.to_owned()];
         let named = match self.habits.role {
             Role::Guest => (0..1 + self.random.below(3)).map(|_| self.key()).collect(),
-            Role::Stormer | Role::Victim => self.all_keys(),
+            Role::Stormer => self.keys_from(0),
+            // Two make a joint transaction where the client's core owns the last.
+            Role::Victim => {
+                let is_shorter = self.random.chance(1, 4);
+                let first = if is_shorter { self.habits.keys - 2 } else { 0 };
+                self.keys_from(first)
+            }
         };
         for key in named {
             words.push(key);
@@ -390,8 +398,11 @@ impl Customer {
         words
     }
 
-    fn all_keys(&self) -> Vec<String> {
-        KEYS[..self.habits.keys as usize].iter().map(|key| (*key).to_owned()).collect()
+    fn keys_from(&self, first: u64) -> Vec<String> {
+        KEYS[first as usize..self.habits.keys as usize]
+            .iter()
+            .map(|key| (*key).to_owned())
+            .collect()
     }
 
     fn command(&mut self, now: Moment) -> Vec<String> {
@@ -448,7 +459,7 @@ impl Customer {
         }
     }
 
-    /// A command on all keys.
+    /// A command on several keys.
     fn victims_command(&mut self) -> Vec<String> {
         let name = ["MSET", "MSETNX", "MGET", "DEL", "EXISTS"][self.random.below(5) as usize];
         self.keys(name, name.starts_with("MSET"))

@@ -68,9 +68,14 @@ impl Sim {
     }
 
     fn draw_storm_kinds(&mut self) -> u64 {
-        let scattered = [client::READS, client::SCATTERED, client::SCATTERED | client::TWO_PHASE];
+        let scattered = match self.random.below(4) {
+            0 => client::SCATTERED,
+            1 => client::SCATTERED | client::TWO_PHASE,
+            _ => client::READS,
+        };
         let singles = if self.random.chance(1, 4) { client::SINGLES } else { 0 };
-        scattered[self.random.below(scattered.len() as u64) as usize] | singles
+        let whole = if self.random.chance(1, 4) { client::WHOLE } else { 0 };
+        scattered | singles | whole
     }
 
     fn owner_of(&self, key: &str) -> usize {

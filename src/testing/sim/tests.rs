@@ -81,6 +81,7 @@ fn every_mutation_is_caught() {
         Mutation::ConclusionUnclaimed,
         Mutation::FirstClaimDropped,
         Mutation::RefusalIgnored,
+        Mutation::JointForEver,
         Mutation::ReadyKeyForgotten,
         Mutation::HoldForgotten,
         Mutation::CancelLost,
