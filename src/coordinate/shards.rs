@@ -57,6 +57,10 @@ enum Deferred {
     Join(Ticket, Box<Joint>),
 }
 
+/// Refusals after which a joint transaction is handed back to its coordinator. It claims nothing on
+/// its last core while it waits on the first, so others might come before it there for ever.
+const JOINT_REFUSALS_MAX: u32 = 4;
+
 /// What waits for a claim to be granted.
 pub(super) enum Waiting {
     Task(Asker, Task),
@@ -116,8 +120,8 @@ impl Shards {
     }
 
     /// An id for a transaction that was refused so often. It leaps ahead by a random step whose
-    /// range doubles each time: with equal steps several coordinators could refuse one another in
-    /// turn for ever.
+    /// range doubles each time: an id that only stepped past the clock of the refusal would be
+    /// outrun by those that others are given while it travels.
     pub(super) fn next_id_after(&self, refusals: u32) -> TransactionId {
         let range = if mutated(Mutation::RetryStepsByOne) { 0 } else { refusals };
         let leap = self.db.borrow().random_below(1 << range.min(LEAP_BITS_MAX));
@@ -283,7 +287,7 @@ impl Shards {
     }
 
     /// The last part of a joint transaction has run, so the first does; or it was refused, so all
-    /// is tried again.
+    /// is tried again, in the end another way.
     fn join(&self, ticket: Ticket, mut joint: Box<Joint>) {
         if self.defers() {
             return self.deferred.borrow_mut().push_back(Deferred::Join(ticket, joint));
@@ -295,7 +299,11 @@ impl Shards {
             self.observe(clock);
             self.release(id);
             joint.refusals += 1;
-            return self.lead(asker, joint);
+            if joint.refusals < JOINT_REFUSALS_MAX || mutated(Mutation::JointForEver) {
+                return self.lead(asker, joint);
+            }
+            joint.refused = Some(clock);
+            return self.answer(asker, Response::Joined(joint));
         }
         self.proceed(id, Work::First(asker, joint));
     }

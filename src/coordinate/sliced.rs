@@ -376,3 +376,6 @@ impl Shards {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
