@@ -112,10 +112,12 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+const STEPS: usize = if cfg!(miri) { 400 } else { 1500 };
+
 proptest! {
     #![proptest_config(cases(60))]
     #[test]
-    fn a_tree_agrees_with_a_sorted_vector(steps in prop::collection::vec(step(), 1..1500)) {
+    fn a_tree_agrees_with_a_sorted_vector(steps in prop::collection::vec(step(), 1..STEPS)) {
         let mut twins = Twins::default();
         for step in steps {
             match step {
@@ -136,28 +138,30 @@ proptest! {
 
 #[test]
 fn elements_in_order_fill_their_leaves() {
+    let count = if cfg!(miri) { 1500 } else { 20_000 };
     for backwards in [false, true] {
         let mut twins = Twins::default();
-        for number in 0..20_000u32 {
+        for number in 0..count {
             let score = if backwards { -f64::from(number) } else { f64::from(number) };
             twins.insert(score, b"member");
         }
         twins.check();
-        assert!(twins.tree.memory() < 20_000 * 19 / 2, "{}", twins.tree.memory());
+        assert!(twins.tree.memory() < count as usize * 19 / 2, "{}", twins.tree.memory());
     }
 }
 
 #[test]
 fn random_elements_fill_four_fifths() {
+    let count = if cfg!(miri) { 1500 } else { 30_000 };
     let (mut twins, mut prng) = (Twins::default(), Prng::new(1));
-    for _ in 0..30_000 {
+    for _ in 0..count {
         twins.insert(prng.fraction(), b"member");
     }
     twins.check();
-    assert!(twins.tree.memory() < 30_000 * 12, "{}", twins.tree.memory() / 30_000);
+    assert!(twins.tree.memory() < count * 12, "{}", twins.tree.memory() / count);
     while !twins.sorted.is_empty() {
         twins.remove(prng.next() as usize);
-        if twins.sorted.len() % 4999 == 0 {
+        if twins.sorted.len() % (count / 6) == 0 {
             twins.check();
         }
     }
@@ -166,21 +170,22 @@ fn random_elements_fill_four_fifths() {
 
 #[test]
 fn a_tree_is_freed_in_slices() {
+    let count = if cfg!(miri) { 1000 } else { 5000 };
     let mut twins = Twins::default();
-    for number in 0..5_000 {
+    for number in 0..count {
         twins.insert(0.0, format!("{number}").as_bytes());
     }
     let mut slices = 0;
     while !twins.tree.forget_some(100) {
         slices += 1;
-        assert!(twins.tree.len() + slices * (100 + LEAF_LEN) >= 5_000);
+        assert!(twins.tree.len() + slices * (100 + LEAF_LEN) >= count);
         let mut memory = 0;
         assert_eq!(
             check_node(twins.tree.root, twins.tree.height, true, &mut memory),
             twins.tree.len
         );
     }
-    assert!(slices >= 30 && twins.tree.is_empty());
+    assert!(slices >= count / 170 && twins.tree.is_empty());
 }
 
 #[test]
