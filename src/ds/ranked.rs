@@ -185,7 +185,7 @@ mod tests {
         format!("member {member}").into_bytes()
     }
 
-    const STEPS: usize = if cfg!(miri) { 300 } else { 1200 };
+    const STEPS: usize = if cfg!(miri) { 120 } else { 1200 };
 
     proptest! {
         #![proptest_config(cases(40))]

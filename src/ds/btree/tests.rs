@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::node::{Child, INNER_LEN, LEAF_LEN};
+use super::node::{Child, INNER_LEN, LEAF_LEN, Leaf};
 use super::{Element, ElementRef, Tree};
 use crate::base::prng::Prng;
 use crate::testing::cases;
@@ -112,7 +112,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-const STEPS: usize = if cfg!(miri) { 400 } else { 1500 };
+const STEPS: usize = if cfg!(miri) { 200 } else { 1500 };
 
 proptest! {
     #![proptest_config(cases(60))]
@@ -138,7 +138,7 @@ proptest! {
 
 #[test]
 fn elements_in_order_fill_their_leaves() {
-    let count = if cfg!(miri) { 1500 } else { 20_000 };
+    let count = if cfg!(miri) { 300 } else { 20_000 };
     for backwards in [false, true] {
         let mut twins = Twins::default();
         for number in 0..count {
@@ -146,31 +146,33 @@ fn elements_in_order_fill_their_leaves() {
             twins.insert(score, b"member");
         }
         twins.check();
-        assert!(twins.tree.memory() < count as usize * 19 / 2, "{}", twins.tree.memory());
+        let memory = twins.tree.memory();
+        assert!(cfg!(miri) || memory < count as usize * 19 / 2, "{memory}");
     }
 }
 
 #[test]
 fn random_elements_fill_four_fifths() {
-    let count = if cfg!(miri) { 1500 } else { 30_000 };
+    let count = if cfg!(miri) { 300 } else { 30_000 };
     let (mut twins, mut prng) = (Twins::default(), Prng::new(1));
     for _ in 0..count {
         twins.insert(prng.fraction(), b"member");
     }
     twins.check();
-    assert!(twins.tree.memory() < count * 12, "{}", twins.tree.memory() / count);
+    let memory = twins.tree.memory();
+    assert!(cfg!(miri) || memory < count * 12, "{}", memory / count);
     while !twins.sorted.is_empty() {
         twins.remove(prng.next() as usize);
         if twins.sorted.len() % (count / 6) == 0 {
             twins.check();
         }
     }
-    assert_eq!(twins.tree.memory(), 512);
+    assert_eq!(twins.tree.memory(), size_of::<Leaf>());
 }
 
 #[test]
 fn a_tree_is_freed_in_slices() {
-    let count = if cfg!(miri) { 1000 } else { 5000 };
+    let count = if cfg!(miri) { 300 } else { 5000 };
     let mut twins = Twins::default();
     for number in 0..count {
         twins.insert(0.0, format!("{number}").as_bytes());
