@@ -24,9 +24,9 @@ use crate::base::prng::Prng;
 use crate::base::probe::small_portions;
 use crate::limits;
 use crate::resp::out::Out;
+use crate::store::bulky::Bulky;
 
 /// What one call of such a command is to do, and what it leaves to the next.
-#[derive(Debug)]
 pub struct Portion {
     /// How many elements at most.
     elements_max: usize,
@@ -44,6 +44,8 @@ pub struct Portion {
     done: usize,
     /// The beginning of the whole reply, if that is known last.
     head: Option<Out>,
+    /// What the command keeps in a form of its own.
+    state: Option<Box<dyn Bulky>>,
 }
 
 impl Portion {
@@ -52,6 +54,13 @@ impl Portion {
     #[inline]
     pub fn at_once() -> Portion {
         Portion::of(limits::PORTION_ELEMENTS, 4 * limits::PORTION_BYTES, false)
+    }
+
+    /// Everything, however much it is, for work that nothing may come between.
+    #[inline]
+    pub fn whole() -> Portion {
+        let everything = usize::MAX;
+        Portion { elements_max: everything, ..Portion::of(everything, everything, false) }
     }
 
     /// The first of several portions.
@@ -72,6 +81,7 @@ impl Portion {
             at: 0,
             done: 0,
             head: None,
+            state: None,
         }
     }
 
@@ -128,6 +138,21 @@ impl Portion {
         if let Some(next) = &mut self.next {
             *next |= (number as u128) << u64::BITS;
         }
+    }
+
+    /// Keeps something for the next portions, where [`Portion::take_state`] finds it.
+    pub fn keep_state(&mut self, state: Box<dyn Bulky>) {
+        self.state = Some(state);
+    }
+
+    /// What an earlier portion kept, if it did; what is not kept again is gone.
+    pub fn take_state<T: Bulky>(&mut self) -> Option<Box<T>> {
+        self.state.take().and_then(|state| state.downcast())
+    }
+
+    /// What the last portion kept, which is to be buried if the work ends early.
+    pub(crate) fn into_state(self) -> Option<Box<dyn Bulky>> {
+        self.state
     }
 
     /// Elements that were counted so far, in all portions.

@@ -20,6 +20,7 @@ use super::spec::{
 use crate::resp::args::Args;
 use crate::resp::error::{CmdError, CmdResult};
 use crate::resp::out::Out;
+use crate::store::bulky::Bulky;
 use crate::store::change::Event;
 use crate::store::db::Db;
 use crate::store::set::Set;
@@ -274,6 +275,8 @@ struct Found {
     /// Whether the target is here and holds something else than a set.
     is_target_wrong: bool,
 }
+
+impl Bulky for Found {}
 
 fn smove_collect(db: &Db, args: &Args<'_>) -> Result<Parcel, CmdError> {
     let (source, target) = (args.key(1), args.key(2));

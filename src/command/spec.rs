@@ -10,6 +10,7 @@ use crate::base::time::Millis;
 use crate::resp::args::Args;
 use crate::resp::error::{CmdError, CmdResult};
 use crate::resp::out::Out;
+use crate::store::bulky::Bulky;
 use crate::store::carried::Carried;
 use crate::store::db::Db;
 use crate::store::object::Kind;
@@ -220,7 +221,7 @@ pub enum Fold {
 
 /// What phase one of a two-phase command learned on one shard: moved between cores, then given to
 /// every shard's commit.
-pub type Parcel = Option<Box<dyn std::any::Any + Send + Sync>>;
+pub type Parcel = Option<Box<dyn Bulky>>;
 
 /// Phase one: looks, and copies out what phase two needs. Cannot write, so giving up is free.
 pub type Collect = fn(&Db, &Args<'_>) -> Result<Parcel, CmdError>;
@@ -230,9 +231,17 @@ pub type Collect = fn(&Db, &Args<'_>) -> Result<Parcel, CmdError>;
 /// the first key.
 pub type Commit = fn(&mut Db, &Args<'_>, &[Parcel], &mut Out) -> CmdResult;
 
+/// [`Collect`] of as much in one call as the portion says; the parcel of the last call counts.
+/// Where the shard owns all keys it only looks, in one call.
+pub type CollectPortion = fn(&Db, &Args<'_>, &mut Portion) -> Result<Parcel, CmdError>;
+
+/// [`Commit`] of as much in one call as the portion says.
+pub type CommitPortion = fn(&mut Db, &Args<'_>, &[Parcel], &mut Portion, &mut Out) -> CmdResult;
+
 /// Takes the value out on the shard that owns the first key, or copies it, as the parcels of all
-/// shards say. None if there is nothing to hand over.
-pub type Give = fn(&mut Db, &Args<'_>, &[Parcel]) -> Option<Carried>;
+/// shards say; of a copy as much in one call as the portion says. None if there is nothing to hand
+/// over, or not yet.
+pub type Give = fn(&mut Db, &Args<'_>, &[Parcel], &mut Portion) -> Option<Carried>;
 
 /// Puts what was given in its place, on the shard that owns the second key, and replies.
 pub type Take = fn(&mut Db, &Args<'_>, &[Parcel], Option<Carried>, &mut Out) -> CmdResult;
@@ -265,6 +274,9 @@ pub struct Blocking {
     pub act: Commit,
     /// How long to wait, given the time now; checks the arguments.
     pub patience: fn(&Args<'_>, Millis) -> Result<Patience, CmdError>,
+    /// Does all of it where one shard holds all keys and the client does not wait, if the reply may
+    /// be a long one.
+    pub unwaiting: Option<Body>,
     /// What the keys hold that are waited for.
     pub kind: Kind,
     /// Whether a key that is gone, or holds something else, ends the wait with an error.
@@ -288,6 +300,8 @@ pub enum Run {
     /// Keys that may lie on two or more shards, looked at first and changed together afterwards. A
     /// command whose keys are all read-only (LCS) answers in its second phase and changes nothing.
     TwoPhase { collect: Collect, commit: Commit },
+    /// The same in portions, for what makes a collection, or a long reply, out of others.
+    LongPhases { collect: CollectPortion, commit: CommitPortion },
     /// SORT, which learns from the elements of its first key what further keys to read. The body
     /// does all of it where one shard holds everything; `derives` says whether there are further
     /// keys.
@@ -307,7 +321,10 @@ impl Run {
         match self {
             Run::Shard(body) | Run::Scatter(body, _) | Run::Every(body, _) => body.writes(),
             Run::Cursor(_, body) | Run::Sort { body, .. } => body.writes(),
-            Run::TwoPhase { .. } | Run::Handover { .. } | Run::Blocking(_) => true,
+            Run::TwoPhase { .. }
+            | Run::LongPhases { .. }
+            | Run::Handover { .. }
+            | Run::Blocking(_) => true,
         }
     }
 }
@@ -451,7 +468,9 @@ impl Spec {
 
 /// Whether a command of this shape with these keys can change the keyspace.
 const fn writes(run: &Run, spec: &Spec) -> bool {
-    if !matches!(run, Run::TwoPhase { .. } | Run::Blocking(_)) || spec.changes_what_it_reads {
+    let says_by_keys =
+        matches!(run, Run::TwoPhase { .. } | Run::LongPhases { .. } | Run::Blocking(_));
+    if !says_by_keys || spec.changes_what_it_reads {
         return run.can_write();
     }
     let keys = spec.keys;
@@ -473,7 +492,8 @@ impl Blocking {
         patience: fn(&Args<'_>, Millis) -> Result<Patience, CmdError>,
     ) -> Blocking {
         let pinned = |_: &Db, _: &Args<'_>, _| None;
-        Blocking { look, serves, act, patience, kind, minds_absence: false, pinned }
+        let (unwaiting, minds_absence) = (None, false);
+        Blocking { look, serves, act, patience, unwaiting, kind, minds_absence, pinned }
     }
 }
 
@@ -523,7 +543,9 @@ pub const fn verify(rows: &[Command]) {
         }
         let blocks = matches!(row.run, Run::Blocking(_));
         assert!(blocks == row.spec.flags.has(Flags::BLOCKING), "the flag is for those that wait");
-        if let Run::Scatter(..) | Run::TwoPhase { .. } | Run::Blocking(_) = row.run {
+        if let Run::Scatter(..) | Run::TwoPhase { .. } | Run::LongPhases { .. } | Run::Blocking(_) =
+            row.run
+        {
             assert!(!row.spec.keys.is_empty(), "a command over several shards needs keys");
         }
         if let Run::Handover { .. } = row.run {

@@ -25,7 +25,7 @@ pub async fn run(shards: &Shards, whole: &Batch, out: &mut Out) -> Result<(), Cm
             let parts = shards.cores().map(|core| (core, whole.duplicate()));
             (parts.collect(), Vec::new(), fold)
         }
-        Run::TwoPhase { .. } | Run::Handover { .. } | Run::Blocking(_) => {
+        Run::TwoPhase { .. } | Run::LongPhases { .. } | Run::Handover { .. } | Run::Blocking(_) => {
             return super::two_phase::run(shards, whole, out).await;
         }
         Run::Cursor(position, _) => {

@@ -23,7 +23,7 @@ use crate::resp::args::Args;
 use crate::shard::execute::{self, Ran};
 use crate::shard::locks::{Claim, Locks, Mode, Scheduled, TransactionId};
 use crate::shard::message::{
-    Asker, Batch, CoreId, Handed, Joint, Phase, Request, Response, Schedule, Task, Ticket, WaiterId,
+    Asker, Batch, CoreId, Handed, Joint, Request, Response, Schedule, Task, Ticket, WaiterId,
 };
 use crate::store::db::Db;
 
@@ -171,34 +171,12 @@ impl Shards {
             Request::Join(joint) => self.lead(asker, joint),
             Request::Conclude(joint) => self.conclude(asker, joint),
             Request::Commit(id, phase) => self.commit(asker, id, phase),
-            Request::Collect(phase) => self.collect(asker, phase),
+            Request::Collect(phase) => self.collect(asker, None, phase),
             Request::Block(waiter, batch) => self.block(asker, waiter, batch),
             Request::Accept(waiter) => self.accept(asker, waiter),
             Request::Give(id, phase, taker) => self.give(asker, id, phase, taker),
             _ => unreachable!("not a request on the keyspace"),
         }
-    }
-
-    fn commit(&self, asker: Asker, id: TransactionId, mut phase: Box<Phase>) {
-        if !phase.waiter.is_some_and(|waiter| waiter.waits) {
-            let parcels = &phase.parcels;
-            execute::commit(&mut self.db.borrow_mut(), &mut phase.batch, parcels);
-            self.serve_ready(Some(id));
-        }
-        match phase.waiter {
-            Some(waiter) => self.commit_waiter(waiter, id, &phase.batch),
-            None => self.release(id),
-        }
-        self.answer(asker, Response::Committed(phase));
-    }
-
-    /// The first half of a handover. The value goes straight on to the core that takes it, so no
-    /// coordinator that goes away can lose it.
-    fn give(&self, asker: Asker, id: TransactionId, phase: Box<Phase>, taker: CoreId) {
-        let gift = execute::give(&mut self.db.borrow_mut(), &phase.batch, &phase.parcels);
-        self.serve_ready(Some(id));
-        self.hops.hand(taker, Box::new(Handed { asker, id, phase, gift }));
-        self.release(id);
     }
 
     /// The second half of a handover.
@@ -207,8 +185,10 @@ impl Shards {
         let parcels = &phase.parcels;
         execute::take(&mut self.db.borrow_mut(), &mut phase.batch, parcels, gift);
         self.serve_ready(Some(id));
+        let parcels = std::mem::take(&mut phase.parcels);
         self.answer(asker, Response::Committed(phase));
         self.release(id);
+        self.bury(parcels);
     }
 
     /// Takes in the answer of another core.
@@ -282,11 +262,6 @@ impl Shards {
             return self.lead(asker, joint);
         }
         self.proceed(id, Work::First(asker, joint));
-    }
-
-    fn collect(&self, asker: Asker, phase: Box<Phase>) {
-        let parcel = execute::collect(&mut self.db.borrow_mut(), &phase.batch);
-        self.answer(asker, Response::Collected(phase, parcel));
     }
 
     /// Drops a transaction's claim on this shard, if there is one, and lets those run whom that
@@ -368,7 +343,7 @@ impl Shards {
             Task::Run(batch) => self.proceed(id, Work::Read(asker, batch)),
             Task::Collect(mut phase) => {
                 self.stand_back(&mut phase);
-                self.collect(asker, phase);
+                self.collect(asker, Some(id), phase);
             }
             Task::Lead(joint) => {
                 self.hops.forward(joint.last.0, asker.ticket, Request::Conclude(joint));

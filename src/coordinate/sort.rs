@@ -211,6 +211,6 @@ fn parcel(answer: Response) -> Option<Result<Parcel, CmdError>> {
 
 /// What is in a parcel, whose sender decides the type.
 fn opened<T: 'static>(parcel: Parcel) -> T {
-    let content = parcel.and_then(|parcel| parcel.downcast().ok());
+    let content = parcel.and_then(|parcel| parcel.downcast());
     *content.expect("each step answers in its own type")
 }

@@ -89,13 +89,20 @@ async fn collect<'s>(
         (Claim::keys(owners[index].1.clone()), Task::Collect(copy(whole, waiter)))
     })
     .await;
-    let (mut phases, mut parcels) = (Vec::new(), Vec::new());
+    let (mut phases, mut parcels, mut failed) = (Vec::new(), Vec::new(), None);
     for response in collected {
         let Response::Collected(phase, parcel) = response else {
             unreachable!("a collection is answered by one")
         };
         phases.push(phase);
-        parcels.push(parcel?);
+        match parcel {
+            Ok(parcel) => parcels.push(parcel),
+            Err(error) => failed = failed.or(Some(error)),
+        }
+    }
+    if let Some(error) = failed {
+        shards.bury(Arc::new(parcels));
+        return Err(error);
     }
     Ok((held, phases, Arc::new(parcels)))
 }
@@ -112,7 +119,10 @@ async fn commit(
         phase.parcels = Arc::clone(&parcels);
         (*core, Work::Commit(phase))
     };
-    let answers = held.finish(owners.iter().zip(phases).map(work).collect()).await;
+    let work = owners.iter().zip(phases).map(work).collect();
+    // The last shard that is done with them buries them.
+    drop(parcels);
+    let answers = held.finish(work).await;
     answers.into_iter().next().expect("there is at least one owner")
 }
 

@@ -36,32 +36,26 @@ pub fn execute(
     let mark = out.mark();
     let mut ran = Ran::ToTheEnd;
     let result = match &command.run {
-        Run::Shard(body)
-        | Run::Scatter(body, _)
-        | Run::Every(body, _)
-        | Run::Cursor(_, body)
-        | Run::Sort { body, .. } => match body {
-            Body::Reads(read) => read(db, args, out),
-            Body::Writes(write) => write(db, args, out),
-            Body::ReadsPortions(_) | Body::WritesPortions(_) => {
-                let mut portion = Portion::at_once();
-                let result = run_portion(db, body, args, &mut portion, out);
-                if portion.is_unfinished() && result.is_ok() {
-                    out.rewind(mark);
-                    ran = Ran::Postponed;
-                }
-                result
-            }
-        },
-        Run::TwoPhase { collect, commit }
-        | Run::Blocking(Blocking { look: collect, act: commit, .. }) => {
+        Run::Shard(Body::Reads(read))
+        | Run::Scatter(Body::Reads(read), _)
+        | Run::Every(Body::Reads(read), _)
+        | Run::Cursor(_, Body::Reads(read)) => read(db, args, out),
+        Run::Shard(Body::Writes(write))
+        | Run::Scatter(Body::Writes(write), _)
+        | Run::Every(Body::Writes(write), _)
+        | Run::Cursor(_, Body::Writes(write)) => write(db, args, out),
+        Run::TwoPhase { collect, commit } => {
             collect(db, args).and_then(|parcel| commit(db, args, &[parcel], out))
         }
-        Run::Handover { look, give, take } => look(db, args).and_then(|parcel| {
-            let parcels = [parcel];
-            let gift = give(db, args, &parcels);
-            take(db, args, &parcels, gift, out)
-        }),
+        run => {
+            let mut portion = Portion::at_once();
+            let result = run_portion(db, run, args, &mut portion, out);
+            if portion.is_unfinished() && result.is_ok() {
+                out.rewind(mark);
+                ran = Ran::Postponed;
+            }
+            result
+        }
     };
     if let Err(error) = &result {
         out.rewind(mark);
@@ -71,58 +65,79 @@ pub fn execute(
     result.map(|()| ran)
 }
 
+/// Runs a portion of a command on the shard that holds all its keys.
 #[inline]
 fn run_portion(
     db: &mut Db,
-    body: &Body,
+    run: &Run,
     args: &Args<'_>,
     portion: &mut Portion,
     out: &mut Out,
 ) -> CmdResult {
     portion.begin(out);
-    match body {
-        Body::ReadsPortions(read) => read(db, args, portion, out),
-        Body::WritesPortions(write) => write(db, args, portion, out),
-        Body::Reads(_) | Body::Writes(_) => unreachable!("such a command runs at once"),
+    match run {
+        Run::Shard(body)
+        | Run::Scatter(body, _)
+        | Run::Every(body, _)
+        | Run::Cursor(_, body)
+        | Run::Sort { body, .. }
+        | Run::Blocking(Blocking { unwaiting: Some(body), .. }) => match body {
+            Body::Reads(read) => read(db, args, out),
+            Body::Writes(write) => write(db, args, out),
+            Body::ReadsPortions(read) => read(db, args, portion, out),
+            Body::WritesPortions(write) => write(db, args, portion, out),
+        },
+        Run::TwoPhase { collect, commit }
+        | Run::Blocking(Blocking { look: collect, act: commit, .. }) => {
+            collect(db, args).and_then(|parcel| commit(db, args, &[parcel], out))
+        }
+        Run::LongPhases { collect, commit } => {
+            let parcel = collect(db, args, portion)?;
+            debug_assert!(!portion.is_unfinished(), "there is nothing to collect for others");
+            commit(db, args, &[parcel], portion, out)
+        }
+        Run::Handover { look, give, take } => {
+            let parcels = [look(db, args)?];
+            let gift = give(db, args, &parcels, portion);
+            if portion.is_unfinished() {
+                return Ok(());
+            }
+            take(db, args, &parcels, gift, out)
+        }
     }
 }
 
 /// Runs one portion of the call of `batch` that is to run next, and writes its part of the reply to
-/// `out`. True if it was the last.
-pub fn run_next_portion(
-    db: &mut Db,
-    batch: &mut Batch,
-    portion: &mut Portion,
-    out: &mut Out,
-) -> bool {
+/// `out`.
+pub fn run_next_portion(db: &mut Db, batch: &mut Batch, portion: &mut Portion, out: &mut Out) {
     enter(db, batch.conditions);
     let first = batch.ran();
     let (mut calls, outcome) = batch.parts((first, first + 1));
-    let Some((call, args)) = calls.next() else { return true };
-    let (Run::Shard(body) | Run::Every(body, _)) = &call.command.run else {
-        unreachable!("no other command is postponed")
-    };
-    // The command has found its key once, however often it looks.
-    let lookups = (db.counters.hits.get(), db.counters.misses.get());
-    if !portion.is_first() {
-        db.set_touching(false);
-    }
-    let result = run_portion(db, body, &args, portion, out);
-    if !portion.is_first() {
-        db.counters.hits.set(lookups.0);
-        db.counters.misses.set(lookups.1);
-    }
-    db.settle();
+    let Some((call, args)) = calls.next() else { return };
+    let is_first = portion.is_first();
+    let result =
+        looking_once(db, is_first, |db| run_portion(db, &call.command.run, &args, portion, out));
     if let Err(error) = result {
         assert!(portion.is_first(), "a command fails before its second portion or not at all");
         out.clear();
         out.error(&error);
         outcome.failed.push((call.statistics, error));
-        return true;
     }
-    let is_last = !portion.is_unfinished();
-    portion.advance();
-    is_last
+}
+
+/// Does one portion of a command, which has found its keys once, however often it looks.
+fn looking_once<T>(db: &mut Db, is_first: bool, act: impl FnOnce(&mut Db) -> T) -> T {
+    let lookups = (db.counters.hits.get(), db.counters.misses.get());
+    if !is_first {
+        db.set_touching(false);
+    }
+    let result = act(db);
+    if !is_first {
+        db.counters.hits.set(lookups.0);
+        db.counters.misses.set(lookups.1);
+    }
+    db.settle();
+    result
 }
 
 /// Makes the keyspace see a client as its commands will.
@@ -162,44 +177,60 @@ pub fn run_batch(db: &mut Db, batch: &mut Batch, end: usize) -> Ran {
     Ran::ToTheEnd
 }
 
-/// Phase one of a two-phase command or a handover.
-pub fn collect(db: &mut Db, batch: &Batch) -> Result<Parcel, CmdError> {
+/// Does a portion of phase one of a command of several phases.
+pub fn collect(db: &mut Db, batch: &Batch, portion: &mut Portion) -> Result<Parcel, CmdError> {
     enter(db, batch.conditions);
-    let (Run::TwoPhase { collect, .. }
-    | Run::Handover { look: collect, .. }
-    | Run::Blocking(Blocking { look: collect, .. })) = batch.calls[0].command.run
-    else {
-        unreachable!("only commands of several phases are sent to be collected")
-    };
-    let parcel = collect(db, &batch.args(0));
-    db.settle();
+    let args = batch.args(0);
+    let parcel = looking_once(db, portion.is_first(), |db| match batch.calls[0].command.run {
+        Run::TwoPhase { collect, .. }
+        | Run::Handover { look: collect, .. }
+        | Run::Blocking(Blocking { look: collect, .. }) => collect(db, &args),
+        Run::LongPhases { collect, .. } => collect(db, &args, portion),
+        _ => unreachable!("only commands of several phases are sent to be collected"),
+    });
+    assert!(parcel.is_ok() || portion.is_first(), "a command fails in its first portion or not");
     parcel
 }
 
-/// Phase two of a two-phase command; the reply goes into the batch.
-pub fn commit(db: &mut Db, batch: &mut Batch, parcels: &[Parcel]) {
+/// Does a portion of phase two of a two-phase command, and writes its part of the reply to `out`.
+pub fn commit(
+    db: &mut Db,
+    batch: &mut Batch,
+    parcels: &[Parcel],
+    portion: &mut Portion,
+    out: &mut Out,
+) {
     enter(db, batch.conditions);
-    let end = batch.calls.len();
-    let (mut calls, Outcome { replies, .. }) = batch.parts((0, end));
-    let Some((call, args)) = calls.next() else { return };
-    let (Run::TwoPhase { commit, .. } | Run::Blocking(Blocking { act: commit, .. })) =
-        call.command.run
-    else {
-        unreachable!("only two-phase commands are sent to be committed")
-    };
-    let result = commit(db, &args, parcels, replies);
-    conclude(db, result, replies);
+    portion.begin(out);
+    let args = batch.args(0);
+    let is_first = portion.is_first();
+    let result = looking_once(db, is_first, |db| match batch.calls[0].command.run {
+        Run::TwoPhase { commit, .. } | Run::Blocking(Blocking { act: commit, .. }) => {
+            commit(db, &args, parcels, out)
+        }
+        Run::LongPhases { commit, .. } => commit(db, &args, parcels, portion, out),
+        _ => unreachable!("only two-phase commands are sent to be committed"),
+    });
+    if let Err(error) = result {
+        assert!(is_first, "a command fails in its first portion or not at all");
+        out.clear();
+        out.error(&error);
+    }
 }
 
-/// The first half of a handover.
-pub fn give(db: &mut Db, batch: &Batch, parcels: &[Parcel]) -> Option<Carried> {
+/// Does a portion of the first half of a handover.
+pub fn give(
+    db: &mut Db,
+    batch: &Batch,
+    parcels: &[Parcel],
+    portion: &mut Portion,
+) -> Option<Carried> {
     enter(db, batch.conditions);
     let Run::Handover { give, .. } = batch.calls[0].command.run else {
         unreachable!("only a handover is sent to give")
     };
-    let gift = give(db, &batch.args(0), parcels);
-    db.settle();
-    gift
+    let args = batch.args(0);
+    looking_once(db, portion.is_first(), |db| give(db, &args, parcels, portion))
 }
 
 /// The second half of a handover; the reply goes into the batch.
@@ -211,8 +242,11 @@ pub fn take(db: &mut Db, batch: &mut Batch, parcels: &[Parcel], gift: Option<Car
     let Run::Handover { take, .. } = call.command.run else {
         unreachable!("only a handover is sent to take")
     };
-    let result = take(db, &args, parcels, gift, replies);
-    conclude(db, result, replies);
+    if let Err(error) = take(db, &args, parcels, gift, replies) {
+        replies.clear();
+        replies.error(&error);
+    }
+    db.settle();
 }
 
 /// Tries the one command of `batch`, which waits if there is nothing for it, with those of its keys
@@ -264,13 +298,4 @@ pub fn attempt_call(
         took_effect(args.from(0).chain(std::iter::once(&reply[..])));
     }
     result
-}
-
-/// Ends a command that ran alone in its batch.
-fn conclude(db: &mut Db, result: CmdResult, replies: &mut Out) {
-    if let Err(error) = result {
-        replies.clear();
-        replies.error(&error);
-    }
-    db.settle();
 }

@@ -11,6 +11,7 @@ pub(super) mod tests;
 use std::cell::RefCell;
 use std::ops::Range;
 
+use super::bulky::Bulky;
 use super::carried::Carried;
 use super::change::{Change, Changes, Effect, Event};
 use super::counters::{Counters, bump};
@@ -409,6 +410,11 @@ impl Db {
         (database.volatile, database.timed) = (0, 0);
         (database.sweep_at, database.sweep_again) = (0, false);
         self.changed_whole(index, keys, "flush");
+    }
+
+    /// Frees in slices what was no part of the keyspace.
+    pub fn bury(&mut self, bulk: Box<dyn Bulky>) {
+        self.graveyard.bury_bulk(bulk);
     }
 
     /// Frees up to about `budget` entries of flushed databases, or elements of large collections;

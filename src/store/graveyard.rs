@@ -3,6 +3,7 @@
 //! Invariant: what is in here is visible to nobody. Small values are dropped at once and never come
 //! here.
 
+use super::bulky::Bulky;
 use super::entry::Entry;
 use super::object::Object;
 use crate::ds::table::Remains;
@@ -17,6 +18,7 @@ pub(super) struct Graveyard {
     /// Entries in them.
     entries: usize,
     objects: Vec<Object>,
+    bulks: Vec<Box<dyn Bulky>>,
 }
 
 impl Graveyard {
@@ -41,6 +43,13 @@ impl Graveyard {
         }
     }
 
+    /// Takes in what was no part of the keyspace.
+    pub fn bury_bulk(&mut self, mut bulk: Box<dyn Bulky>) {
+        if !bulk.free_some(AT_ONCE_MAX) {
+            self.bulks.push(bulk);
+        }
+    }
+
     /// Drops up to about `budget` entries or elements and returns how many keys' memory is free
     /// now;
     /// `None` if nothing was left.
@@ -49,6 +58,10 @@ impl Graveyard {
         if let Some(object) = self.objects.last_mut() {
             if object.free_some(budget) {
                 self.objects.pop();
+            }
+        } else if let Some(bulk) = self.bulks.last_mut() {
+            if bulk.free_some(budget) {
+                self.bulks.pop();
             }
         } else {
             let table = self.tables.last_mut()?;

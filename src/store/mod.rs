@@ -2,6 +2,7 @@
 //!
 //! Invariant: nothing here knows commands, clients, sockets or files, and nothing here suspends.
 
+pub mod bulky;
 pub mod carried;
 pub mod change;
 pub mod counters;

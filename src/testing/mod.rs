@@ -93,8 +93,9 @@ impl Fixture {
         let (mut portion, mut reply) = (Portion::first(), Out::new(protocol));
         loop {
             let mut page = Out::new(protocol);
-            let is_last =
-                execute::run_next_portion(&mut self.db, &mut batch, &mut portion, &mut page);
+            execute::run_next_portion(&mut self.db, &mut batch, &mut portion, &mut page);
+            let is_last = !portion.is_unfinished();
+            portion.advance();
             reply.adopt(page);
             self.portions += 1;
             if is_last {

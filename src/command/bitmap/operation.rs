@@ -14,6 +14,7 @@ use crate::ds::bits;
 use crate::resp::args::Args;
 use crate::resp::error::{CmdError, CmdResult};
 use crate::resp::out::Out;
+use crate::store::bulky::Bulky;
 use crate::store::change::Event;
 use crate::store::db::{Db, Expiry};
 use crate::store::entry::Value;
@@ -85,6 +86,8 @@ struct Combined {
     /// Length of the longest operand in bytes.
     longest: usize,
 }
+
+impl Bulky for Combined {}
 
 impl Combined {
     /// Adds an operand that is no first one set apart.

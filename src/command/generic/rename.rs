@@ -7,10 +7,12 @@
 //! on both shards, so both do their half or none does.
 
 use super::database_index;
+use crate::command::portion::Portion;
 use crate::command::spec::Parcel;
 use crate::resp::args::{Args, Key};
 use crate::resp::error::{CmdError, CmdResult};
 use crate::resp::out::Out;
+use crate::store::bulky::Bulky;
 use crate::store::carried::Carried;
 use crate::store::change::Event;
 use crate::store::db::Db;
@@ -27,6 +29,8 @@ const SAME_OBJECT: CmdError = CmdError::Text("ERR source and destination objects
 struct Seen {
     target_exists: bool,
 }
+
+impl Bulky for Seen {}
 
 fn target_exists(parcels: &[Parcel]) -> bool {
     let mut seen = parcels.iter().flatten().filter_map(|parcel| parcel.downcast_ref::<Seen>());
@@ -46,7 +50,7 @@ pub(super) fn look(db: &Db, args: &Args<'_>) -> Result<Parcel, CmdError> {
     Ok(Some(Box::new(Seen { target_exists: db.owns(target) && db.peek(target).is_some() })))
 }
 
-pub(super) fn give(db: &mut Db, args: &Args<'_>, _: &[Parcel]) -> Option<Carried> {
+pub(super) fn give(db: &mut Db, args: &Args<'_>, _: &[Parcel], _: &mut Portion) -> Option<Carried> {
     let (source, target) = keys(args);
     if source.bytes == target.bytes { None } else { db.write(source).take(RENAME_FROM) }
 }
@@ -66,8 +70,13 @@ pub(super) fn take(
     Ok(())
 }
 
-pub(super) fn give_if_free(db: &mut Db, args: &Args<'_>, parcels: &[Parcel]) -> Option<Carried> {
-    if target_exists(parcels) { None } else { give(db, args, parcels) }
+pub(super) fn give_if_free(
+    db: &mut Db,
+    args: &Args<'_>,
+    parcels: &[Parcel],
+    portion: &mut Portion,
+) -> Option<Carried> {
+    if target_exists(parcels) { None } else { give(db, args, parcels, portion) }
 }
 
 pub(super) fn take_if_free(
@@ -129,7 +138,12 @@ pub(super) fn look_for_copy(db: &Db, args: &Args<'_>) -> Result<Parcel, CmdError
     Ok(Some(Box::new(Seen { target_exists: target_exists && !options.replaces })))
 }
 
-pub(super) fn give_copy(db: &mut Db, args: &Args<'_>, parcels: &[Parcel]) -> Option<Carried> {
+pub(super) fn give_copy(
+    db: &mut Db,
+    args: &Args<'_>,
+    parcels: &[Parcel],
+    _: &mut Portion,
+) -> Option<Carried> {
     if target_exists(parcels) { None } else { db.peek(args.key(1)).map(Carried::copied) }
 }
 

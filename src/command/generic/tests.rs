@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::base::layout::{Layout, ScanCursor};
+use crate::command::portion::Portion;
 use crate::command::{generic, string};
 use crate::resp::args::Key;
 use crate::resp::out::Protocol;
@@ -465,7 +466,7 @@ impl Shards {
                 Ok(parcels) => parcels,
                 Err(error) => return error.text().into_owned(),
             };
-            let gift = give(&mut self.dbs[giver], args, &parcels);
+            let gift = give(&mut self.dbs[giver], args, &parcels, &mut Portion::whole());
             let mut out = Out::new(Protocol::Resp2);
             take(&mut self.dbs[taker], args, &parcels, gift, &mut out).unwrap();
             String::from_utf8(out.to_vec()).unwrap()

@@ -10,6 +10,7 @@ use crate::ds::listpack::Item;
 use crate::resp::args::Args;
 use crate::resp::error::{CmdError, CmdResult};
 use crate::resp::out::Out;
+use crate::store::bulky::Bulky;
 use crate::store::change::Event;
 use crate::store::db::Db;
 use crate::store::sorted_set::{ScoreBound, SortedSet};
@@ -115,6 +116,8 @@ struct Stored {
     /// Position of the key that gets it.
     target: usize,
 }
+
+impl Bulky for Stored {}
 
 /// Searches on the core of the source, if the result is to be stored.
 fn collect(db: &Db, args: &Args<'_>, form: Form) -> Result<Parcel, CmdError> {

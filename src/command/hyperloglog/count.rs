@@ -7,6 +7,7 @@ use crate::ds::hyperloglog::{self as hll, REGISTERS, Registers, Sketch, View};
 use crate::resp::args::Args;
 use crate::resp::error::{CmdError, CmdResult};
 use crate::resp::out::Out;
+use crate::store::bulky::Bulky;
 use crate::store::db::{Db, Expiry, Write};
 use crate::store::entry::{Entry, Value, ValueRef};
 
@@ -88,6 +89,8 @@ enum Counted {
     /// The registers of several keys.
     Merged(Box<Registers>),
 }
+
+impl Bulky for Counted {}
 
 pub(super) fn collect(db: &Db, args: &Args<'_>) -> Result<Parcel, CmdError> {
     if args.len() == 2 {

@@ -11,6 +11,7 @@ use crate::ds::hyperloglog::{REGISTERS, Registers, Sketch};
 use crate::resp::args::Args;
 use crate::resp::error::{CmdError, CmdResult};
 use crate::resp::out::Out;
+use crate::store::bulky::Bulky;
 use crate::store::db::Db;
 
 /// The sketches of one shard.
@@ -18,6 +19,8 @@ struct Merged {
     registers: Box<Registers>,
     any_dense: bool,
 }
+
+impl Bulky for Merged {}
 
 pub(super) fn collect(db: &Db, args: &Args<'_>) -> Result<Parcel, CmdError> {
     let mut merged = Merged { registers: Box::new([0; REGISTERS]), any_dense: false };

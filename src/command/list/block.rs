@@ -13,6 +13,7 @@ use crate::ds::quicklist::End;
 use crate::resp::args::Args;
 use crate::resp::error::{CmdError, CmdResult};
 use crate::resp::out::Out;
+use crate::store::bulky::Bulky;
 use crate::store::db::Db;
 use crate::store::list::List;
 use crate::store::object::Kind;
@@ -83,6 +84,8 @@ struct Found {
     /// How many elements are taken, and the reply's second part; none if it is no list.
     taken: Option<(usize, Vec<u8>)>,
 }
+
+impl Bulky for Found {}
 
 fn collect(
     db: &Db,

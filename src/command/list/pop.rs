@@ -13,6 +13,7 @@ use crate::ds::quicklist::End;
 use crate::resp::args::{Args, Key};
 use crate::resp::error::{CmdError, CmdResult};
 use crate::resp::out::Out;
+use crate::store::bulky::Bulky;
 use crate::store::db::Db;
 use crate::store::list::List;
 use crate::store::object::EncodingLimits;
@@ -180,6 +181,8 @@ struct Found {
     /// What would be taken from it, unless it is no list.
     elements: Option<Vec<u8>>,
 }
+
+impl Bulky for Found {}
 
 pub(super) fn collect_lmpop(db: &Db, args: &Args<'_>) -> Result<Parcel, CmdError> {
     let request = Request::read(args, 1)?;

@@ -14,6 +14,7 @@ use crate::ds::quicklist::End;
 use crate::resp::args::{Args, Key};
 use crate::resp::error::{CmdError, CmdResult};
 use crate::resp::out::Out;
+use crate::store::bulky::Bulky;
 use crate::store::db::Db;
 use crate::store::list::List;
 use crate::store::object::{EncodingLimits, Typed};
@@ -111,6 +112,8 @@ struct Seen {
     moved: Option<List>,
     target_is_other: bool,
 }
+
+impl Bulky for Seen {}
 
 /// Phase one.
 pub(super) fn collect(db: &Db, args: &Args<'_>, transfer: Transfer) -> Result<Parcel, CmdError> {

@@ -31,6 +31,7 @@ use crate::ds::listpack::Item;
 use crate::resp::args::Args;
 use crate::resp::error::{CmdError, CmdResult};
 use crate::resp::out::Out;
+use crate::store::bulky::Bulky;
 use crate::store::change::Event;
 use crate::store::db::{Db, Expiry};
 use crate::store::object::{EncodingLimits, Object, Typed};
@@ -285,6 +286,8 @@ struct Share {
     set: Set,
     has_first: bool,
 }
+
+impl Bulky for Share {}
 
 /// Phase one.
 pub(super) fn collect<O: Operation, C: Outcome>(

@@ -8,6 +8,7 @@
 
 use crate::ds::listpack::Item;
 use crate::resp::out::Out;
+use crate::store::bulky::Bulky;
 
 /// Members with scores, in the order in which they were added.
 #[derive(Debug, Default, Clone)]
@@ -15,6 +16,8 @@ pub(in crate::command) struct Entries {
     bytes: Vec<u8>,
     count: usize,
 }
+
+impl Bulky for Entries {}
 
 impl Entries {
     /// Adds a member, which is shorter than 4 GiB.

@@ -8,6 +8,7 @@ use crate::ds::listpack::Item;
 use crate::resp::args::{Args, Key};
 use crate::resp::error::{CmdError, CmdResult};
 use crate::resp::out::Out;
+use crate::store::bulky::Bulky;
 use crate::store::change::Event;
 use crate::store::db::Db;
 use crate::store::sorted_set::SortedSet;
@@ -212,6 +213,8 @@ struct Candidate {
     /// What would be taken; none if the key is of another type.
     entries: Option<Entries>,
 }
+
+impl Bulky for Candidate {}
 
 impl Candidate {
     /// The candidate of the shard whose key comes first.

@@ -41,6 +41,7 @@ use crate::command::spec::Parcel;
 use crate::resp::args::Args;
 use crate::resp::error::{CmdError, CmdResult};
 use crate::resp::out::Out;
+use crate::store::bulky::Bulky;
 use crate::store::db::Db;
 
 /// Most pairs of positions, whatever the configuration allows: some 50 ms of work.
@@ -60,6 +61,8 @@ const NO_MEMORY: CmdError =
 
 /// The strings of both keys as far as this shard owns them; empty where missing.
 struct Strings([Option<Bytes>; 2]);
+
+impl Bulky for Strings {}
 
 /// Copies out, or shares, the strings this shard owns.
 pub(super) fn collect(db: &Db, args: &Args<'_>) -> Result<Parcel, CmdError> {

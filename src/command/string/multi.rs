@@ -3,8 +3,6 @@
 //! Invariant: what may refuse the whole command is decided before anything is written, from what
 //! all shards found. MGET and MSET refuse nothing, so each shard works on its share alone.
 
-use std::any::Any;
-
 use super::SET;
 use super::lifetime::report_set;
 use super::set::{SetOptions, When};
@@ -14,6 +12,7 @@ use crate::command::spec::Parcel;
 use crate::resp::args::{Args, Key};
 use crate::resp::error::{CmdError, CmdResult};
 use crate::resp::out::Out;
+use crate::store::bulky::Bulky;
 use crate::store::db::{Db, Expiry};
 
 /// Keys whose memory is fetched together: enough to overlap the cache misses, few enough to stay in
@@ -83,6 +82,8 @@ struct Found {
     expiry: Expiry,
 }
 
+impl Bulky for Found {}
+
 /// Positions of the keys, each followed by its value.
 #[derive(Clone, Copy)]
 struct Pairs {
@@ -103,7 +104,7 @@ impl Pairs {
         let mut existing = keys.iter().map(|(key, _)| db.peek(*key).is_some());
         let any = existing.clone().any(|exists| exists);
         let all = existing.all(|exists| exists);
-        Some(Box::new(Found { any, all, expiry }) as Box<dyn Any + Send + Sync>)
+        Some(Box::new(Found { any, all, expiry }))
     }
 
     /// Sets the keys that `db` owns if `when` allows; replies 1 or 0.

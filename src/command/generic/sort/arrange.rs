@@ -8,6 +8,7 @@ use crate::ds::listpack::Item;
 use crate::ds::quicklist::End;
 use crate::resp::args::Key;
 use crate::resp::error::CmdError;
+use crate::store::bulky::Bulky;
 use crate::store::db::Db;
 use crate::store::entry::ValueRef;
 use crate::store::object::ObjectRef;
@@ -21,6 +22,8 @@ pub struct Elements {
     texts: Texts,
     order: Order,
 }
+
+impl Bulky for Elements {}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Order {

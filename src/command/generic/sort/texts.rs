@@ -1,5 +1,7 @@
 //! Many byte strings in one buffer: what the stages of SORT hand on, also between cores.
 
+use crate::store::bulky::Bulky;
+
 /// Marks a string that is missing in the place where it ends.
 const MISSING: usize = 1 << (usize::BITS - 1);
 
@@ -10,6 +12,8 @@ pub struct Texts {
     /// Where each ends.
     ends: Vec<usize>,
 }
+
+impl Bulky for Texts {}
 
 impl Texts {
     /// Adds one at the end.

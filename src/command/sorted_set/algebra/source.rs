@@ -9,6 +9,7 @@ use crate::command::sorted_set::entries::Entries;
 use crate::command::spec::Parcel;
 use crate::resp::args::Args;
 use crate::resp::error::CmdError;
+use crate::store::bulky::Bulky;
 use crate::store::db::Db;
 use crate::store::entry::ValueRef;
 use crate::store::object::ObjectRef;
@@ -135,6 +136,8 @@ pub(super) struct Gathered {
     /// Position of each key, with its members.
     inputs: Vec<(usize, Entries)>,
 }
+
+impl Bulky for Gathered {}
 
 /// Copies inputs for another core.
 pub(super) fn gather(inputs: &[(usize, Source<'_>)]) -> Gathered {
