@@ -508,6 +508,10 @@ impl Core {
                 self.reset_stats();
                 Response::Done
             }
+            Request::GiveBackMemory => {
+                alloc::give_back();
+                Response::Done
+            }
             Request::SetConfig(change) => Response::Settings(host::config::change(self, &change)),
             Request::Configure(settings) => {
                 self.configure(settings);

@@ -143,3 +143,20 @@ fn time_above_the_memory_limit_is_counted() {
     let (now, total) = excess(&server);
     assert!(now == 0.0 && (1.0..10_000.0).contains(&total), "{now} ms of {total} ms");
 }
+
+#[test]
+fn memory_that_is_free_is_given_back_when_asked() {
+    let server = start("");
+    let mut client = server.connect();
+    for batch in 0..50 {
+        let keys = (0..2000).map(|number| format!("SET {batch}:{number} {}\r\n", "x".repeat(500)));
+        client.send_bytes(keys.collect::<String>().as_bytes()).expect("the server reads");
+        (0..2000).for_each(|_| assert_eq!(client.receive(), Reply::Status("OK".to_owned())));
+    }
+    let full = figure(&mut client, "allocator_resident");
+    client.run("FLUSHALL");
+    eventually("what was flushed is freed and given back", || {
+        assert_eq!(client.run("MEMORY PURGE"), Reply::Status("OK".to_owned()));
+        figure(&mut client, "allocator_resident") < full - 40e6
+    });
+}

@@ -10,14 +10,14 @@ use std::sync::atomic::Ordering;
 use super::super::connection::Session;
 use super::super::core::Core;
 use super::super::table::{HostCommand, HostRun, LaterFuture, host};
-use super::{container, help, statistics, summaries, total};
+use super::{ask_all, container, help, statistics, summaries, total};
 use crate::command::generic::MEMORY_USAGE;
 use crate::command::spec::{Arity, Flags, Group, Spec, cmd};
 use crate::observe::memory::Memory;
 use crate::observe::process::Figures;
 use crate::resp::error::CmdError;
 use crate::resp::out::Out;
-use crate::shard::message::Batch;
+use crate::shard::message::{Batch, Request};
 use crate::shard::stats::CoreStats;
 
 const fn sub(name: &'static str, summary: &'static str) -> Spec {
@@ -57,11 +57,7 @@ const SUBCOMMANDS: &[HostCommand] = &[
     host(
         sub("PURGE", "Asks the allocator to give memory back.")
             .tips(&["request_policy:all_shards", "response_policy:all_succeeded"]),
-        // The allocator gives pages back by itself after a short time.
-        HostRun::Now(|_, _, out| {
-            out.ok();
-            Ok(())
-        }),
+        HostRun::Later(purge),
     ),
     host(sub("STATS", "Returns figures about memory.").tips(REPORT), HostRun::Later(stats)),
 ];
@@ -129,6 +125,14 @@ fn stats<'a>(session: &'a mut Session, _: &'a Batch, out: &'a mut Out) -> LaterF
         let total = total(&statistics(&session.core).await);
         let memory = memory(&session.core, &total, &Figures::read());
         write_stats(out, &total, &memory);
+        Ok::<(), CmdError>(())
+    })
+}
+
+fn purge<'a>(session: &'a mut Session, _: &'a Batch, out: &'a mut Out) -> LaterFuture<'a> {
+    Box::pin(async move {
+        ask_all(&session.core, || Request::GiveBackMemory).await;
+        out.ok();
         Ok::<(), CmdError>(())
     })
 }
