@@ -148,6 +148,16 @@ impl SortedSet {
         let Ok(()) = decided;
     }
 
+    /// Adds a member that is behind all others.
+    pub fn append(&mut self, member: &[u8], score: f64, limits: &EncodingLimits) {
+        match self {
+            SortedSet::Packed(pack) if packed::has_room(pack, member, limits) => {
+                packed::insert(pack, member, score);
+            }
+            _ => self.rank_all().add(member, score),
+        }
+    }
+
     /// Makes the set a ranked one.
     #[cold]
     fn rank_all(&mut self) -> &mut RankedSet {
@@ -170,9 +180,7 @@ impl SortedSet {
         members: impl ExactSizeIterator<Item = (&'a [u8], f64)> + Clone,
         limits: &EncodingLimits,
     ) -> SortedSet {
-        let fits = members.len() <= limits.sorted_entries
-            && members.clone().all(|(member, _)| member.len() <= limits.sorted_value);
-        if !fits {
+        if !SortedSet::packs(members.clone(), limits) {
             let mut set = Box::new(RankedSet::new());
             members.for_each(|(member, score)| set.add(member, score));
             return SortedSet::Ranked(set);
@@ -180,6 +188,15 @@ impl SortedSet {
         let mut pack = Listpack::new();
         members.for_each(|(member, score)| packed::insert(&mut pack, member, score));
         SortedSet::Packed(pack)
+    }
+
+    /// Whether these are so few and so short that a set of them is a packed one.
+    pub fn packs<'a>(
+        mut members: impl ExactSizeIterator<Item = (&'a [u8], f64)>,
+        limits: &EncodingLimits,
+    ) -> bool {
+        members.len() <= limits.sorted_entries
+            && members.all(|(member, _)| member.len() <= limits.sorted_value)
     }
 
     /// Removes `member`; says whether it was there.
@@ -255,6 +272,31 @@ impl SortedSet {
     /// All members in order.
     pub fn iter(&self) -> Members<'_> {
         self.walk(0..self.len(), false)
+    }
+
+    /// Visits some members, those of a ranked set in the order of their hashes from `first` on and
+    /// those of a packed one all at once, and returns where the rest begins; `None` at the end.
+    pub fn walk_from(&self, first: u64, mut visit: impl FnMut(&[u8], f64)) -> Option<u64> {
+        match self {
+            SortedSet::Packed(pack) => {
+                let mut digits = itoa::Buffer::new();
+                for (member, score) in packed::pairs(pack) {
+                    visit(member.bytes(&mut digits), score);
+                }
+                None
+            }
+            SortedSet::Ranked(set) => {
+                set.walk_from(first, |element| visit(element.member(), element.score()))
+            }
+        }
+    }
+
+    /// What it costs to find a member, in searches of a dictionary.
+    pub fn search_cost(&self) -> usize {
+        match self {
+            SortedSet::Packed(pack) => 1 + pack.len() / 16,
+            SortedSet::Ranked(_) => 1,
+        }
     }
 
     /// One step of a scan: calls `visit` with some members and returns the next cursor, 0 at the
