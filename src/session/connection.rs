@@ -94,6 +94,8 @@ pub struct Session {
     resumes: bool,
     wave: Option<Box<Wave>>,
     traffic: Traffic,
+    /// A command has waited on another core since the traffic was judged.
+    waited_away: bool,
     /// The connection is on its way to another core, and no longer this session's.
     moved: bool,
     /// Version of the settings that the parser works by.
@@ -116,6 +118,7 @@ impl Session {
             resumes: false,
             wave: None,
             traffic: Traffic::new(0, 0, 0),
+            waited_away: false,
             moved: false,
             tuned: 0,
             closing: false,
@@ -173,7 +176,7 @@ impl Session {
                 yield_now(&self.core).await;
             }
             Step::Read => {
-                let went_away = self.wave.is_some();
+                let went_away = self.wave.is_some() | std::mem::take(&mut self.waited_away);
                 self.finish_wave().await;
                 self.link.flush();
                 if !self.check_output().await
