@@ -152,7 +152,7 @@ impl SortedSet {
     pub fn append(&mut self, member: &[u8], score: f64, limits: &EncodingLimits) {
         match self {
             SortedSet::Packed(pack) if packed::has_room(pack, member, limits) => {
-                packed::insert(pack, member, score);
+                packed::append(pack, member, score);
             }
             _ => self.rank_all().add(member, score),
         }
@@ -180,7 +180,9 @@ impl SortedSet {
         members: impl ExactSizeIterator<Item = (&'a [u8], f64)> + Clone,
         limits: &EncodingLimits,
     ) -> SortedSet {
-        if !SortedSet::packs(members.clone(), limits) {
+        let fits = members.len() <= limits.sorted_entries
+            && members.clone().all(|(member, _)| member.len() <= limits.sorted_value);
+        if !fits {
             let mut set = Box::new(RankedSet::new());
             members.for_each(|(member, score)| set.add(member, score));
             return SortedSet::Ranked(set);
@@ -190,13 +192,29 @@ impl SortedSet {
         SortedSet::Packed(pack)
     }
 
-    /// Whether these are so few and so short that a set of them is a packed one.
-    pub fn packs<'a>(
-        mut members: impl ExactSizeIterator<Item = (&'a [u8], f64)>,
+    /// A set of these members, which stand in order and are all different.
+    pub fn of_sorted<'a>(
+        members: impl ExactSizeIterator<Item = (Item<'a>, f64)>,
         limits: &EncodingLimits,
-    ) -> bool {
-        members.len() <= limits.sorted_entries
-            && members.all(|(member, _)| member.len() <= limits.sorted_value)
+    ) -> SortedSet {
+        let mut set = SortedSet::new();
+        if members.len() > limits.sorted_entries {
+            set.rank_all();
+        }
+        let mut digits = itoa::Buffer::new();
+        for (member, score) in members {
+            set.append(member.bytes(&mut digits), score, limits);
+        }
+        set
+    }
+
+    /// The same set in the form that suits its size.
+    pub fn of_ranked(set: RankedSet, limits: &EncodingLimits) -> SortedSet {
+        let set = SortedSet::Ranked(Box::new(set));
+        if set.len() > limits.sorted_entries {
+            return set;
+        }
+        SortedSet::of_sorted(set.iter(), limits)
     }
 
     /// Removes `member`; says whether it was there.
@@ -276,17 +294,18 @@ impl SortedSet {
 
     /// Visits some members, those of a ranked set in the order of their hashes from `first` on and
     /// those of a packed one all at once, and returns where the rest begins; `None` at the end.
-    pub fn walk_from(&self, first: u64, mut visit: impl FnMut(&[u8], f64)) -> Option<u64> {
+    pub fn walk_from<'s>(
+        &'s self,
+        first: u64,
+        mut visit: impl FnMut(Item<'s>, f64),
+    ) -> Option<u64> {
         match self {
             SortedSet::Packed(pack) => {
-                let mut digits = itoa::Buffer::new();
-                for (member, score) in packed::pairs(pack) {
-                    visit(member.bytes(&mut digits), score);
-                }
+                packed::pairs(pack).for_each(|(member, score)| visit(member, score));
                 None
             }
             SortedSet::Ranked(set) => {
-                set.walk_from(first, |element| visit(element.member(), element.score()))
+                set.walk_from(first, |element| visit(Item::Text(element.member()), element.score()))
             }
         }
     }

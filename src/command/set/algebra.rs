@@ -231,6 +231,9 @@ fn compute<C: Outcome>(
     } else {
         Seen::Borrowed(AHashSet::with_capacity(plan.remembered()))
     };
+    // To copy a member costs as much again as to judge it.
+    let is_copied = portion.may_go_on() && (C::IS_KEPT || plan.remembers());
+    let cost = plan.member_cost + usize::from(is_copied);
     let last = plan.walked.len().saturating_sub(1);
     portion.walk_all(plan.walked.len(), out, |number, first, out| {
         if *count >= limit {
@@ -238,7 +241,7 @@ fn compute<C: Outcome>(
         }
         let mut visited = 0;
         let next = plan.walked[number].walk_from(first, |item| {
-            visited += plan.member_cost;
+            visited += cost;
             let is_member = match &plan.rule {
                 // What is kept tells itself what is new.
                 Rule::Once => C::IS_KEPT || seen.insert(item),
@@ -306,14 +309,16 @@ pub(super) fn commit<O: Operation, C: Outcome>(
     }
     portion.do_at_least(args.len());
     let start = out.encoded().len();
-    let mut work = portion.take_state::<Work>().unwrap_or_default();
+    let mut work = portion.take_state::<Work>().map_or_else(Work::default, |work| *work);
     let plan = O::plan(&Sources::everywhere(db, args, &request.keys, parcels));
-    let limited = (&mut *work, request.limit);
+    let limited = (&mut work, request.limit);
     compute::<C>(&plan, limited, &db.tuning.encoding, portion, out);
     if !portion.is_unfinished() {
         C::finish::<O>(db, args, &mut work, (portion, start), out);
     }
     // Also at the end: what it holds may be large.
-    portion.keep_state(work);
+    if portion.may_go_on() {
+        portion.keep_state(Box::new(work));
+    }
     Ok(())
 }

@@ -14,20 +14,17 @@ mod source;
 
 use std::ops::Range;
 
-use self::join::{Aggregate, Computation, Found};
+use self::join::{Aggregate, Computation};
 use self::source::{Gathered, find_inputs};
 use super::entries::{open_list, write_list, write_member};
-use super::store_result;
 use crate::base::num;
 use crate::command::portion::Portion;
 use crate::command::spec::{Parcel, Run};
-use crate::ds::listpack::Item;
-use crate::ds::ranked::Ranking;
+use crate::ds::ranked::{Ranking, Unranked};
 use crate::resp::args::{Args, Reader};
 use crate::resp::error::{CmdError, CmdResult};
 use crate::resp::out::Out;
 use crate::store::bulky::Bulky;
-use crate::store::change::Event;
 use crate::store::db::{Db, Expiry};
 use crate::store::object::{Object, Typed};
 use crate::store::sorted_set::SortedSet;
@@ -98,8 +95,6 @@ struct Options {
     weights: Vec<f64>,
     aggregate: Aggregate,
     with_scores: bool,
-    /// Whether only the number of members is asked for.
-    is_counted: bool,
     /// The largest count that is of interest.
     limit: usize,
 }
@@ -110,7 +105,6 @@ impl Options {
             weights: Vec::new(),
             aggregate: Aggregate::Sum,
             with_scores: false,
-            is_counted: form.target == Target::Count,
             limit: usize::MAX,
         };
         let joins = form.operation != Operation::Difference && form.target != Target::Count;
@@ -157,21 +151,23 @@ fn read_aggregate(words: &mut Reader<'_>) -> Result<Aggregate, CmdError> {
 
 /// What a computation in portions goes through.
 enum Work {
-    Finding(Found),
+    Counting(usize),
+    Finding(Unranked),
     Ordering(Ranking),
     Answering(SortedSet),
 }
 
-impl Default for Work {
-    fn default() -> Work {
-        Work::Finding(Found::default())
+impl Work {
+    fn begin(target: Target) -> Work {
+        if target == Target::Count { Work::Counting(0) } else { Work::Finding(Unranked::default()) }
     }
 }
 
 impl Bulky for Work {
     fn free_some(&mut self, budget: usize) -> bool {
         match self {
-            Work::Finding(found) => found.members.free_some(budget),
+            Work::Counting(_) => true,
+            Work::Finding(members) => members.free_some(budget),
             Work::Ordering(ranking) => ranking.free_some(budget),
             Work::Answering(set) => set.free_some(budget),
         }
@@ -222,20 +218,30 @@ fn commit(
     }
     let keys = form.keys(args)?;
     let options = Options::read(args, form, &keys)?;
-    let kept = portion.take_state::<Work>();
-    let work = match kept.map_or_else(Work::default, |work| *work) {
-        Work::Finding(mut found) => {
-            portion.do_at_least(args.len());
-            let inputs = source::all(db, args, &keys, parcels)?;
-            Computation::new(form.operation, inputs, &options).go_on(&mut found, portion);
+    portion.do_at_least(args.len());
+    if !portion.may_go_on() && form.target != Target::Count {
+        return commit_at_once(db, args, parcels, portion, out, (form, &keys, &options));
+    }
+    let computation = || {
+        let inputs = source::all(db, args, &keys, parcels)?;
+        Ok::<_, CmdError>(Computation::new(form.operation, inputs, &options))
+    };
+    let kept = portion.take_state::<Work>().map(|work| *work);
+    let work = match kept.unwrap_or_else(|| Work::begin(form.target)) {
+        Work::Counting(mut count) => {
+            computation()?.count(&mut count, portion);
+            if !portion.is_unfinished() {
+                out.count(count);
+            }
+            Work::Counting(count)
+        }
+        Work::Finding(mut members) => {
+            computation()?.find(&mut members, portion);
             if portion.is_unfinished() {
-                Work::Finding(found)
-            } else if portion.may_go_on() && !found.is_small(&db.tuning.encoding) {
-                portion.go_on(0);
-                Work::Ordering(Ranking::new(found.members))
+                Work::Finding(members)
             } else {
-                finish(db, args, form, &options, &found, out);
-                Work::Finding(found)
+                portion.go_on(0);
+                Work::Ordering(Ranking::new(members))
             }
         }
         Work::Ordering(ranking) => order(db, args, form, ranking, portion, out),
@@ -251,26 +257,27 @@ fn commit(
     Ok(())
 }
 
-/// Stores or answers a result that was found at once, or is small.
-fn finish(
+/// Answers or stores the result, if the portion admits that.
+fn commit_at_once(
     db: &mut Db,
     args: &Args<'_>,
-    form: &Form,
-    options: &Options,
-    found: &Found,
+    parcels: &[Parcel],
+    portion: &mut Portion,
     out: &mut Out,
-) {
-    if form.target == Target::Count {
-        return out.count(found.count.min(options.limit));
+    (form, keys, options): (&Form, &Range<usize>, &Options),
+) -> CmdResult {
+    let inputs = source::all(db, args, keys, parcels)?;
+    let members = Computation::new(form.operation, inputs, options).find_all(portion);
+    if portion.is_unfinished() {
+        return Ok(());
     }
-    let members = found.sorted();
     if form.target == Target::Store {
-        store_result(db, args.key(1), members.iter().copied(), store_event(form));
-        out.count(members.len());
+        let set = SortedSet::of_sorted(members.into_iter(), &db.tuning.encoding);
+        store(db, args, form, set, out);
     } else {
-        let list = members.iter().map(|(member, score)| (Item::Text(member), *score));
-        write_list(out, list, options.with_scores);
+        write_list(out, members.into_iter(), options.with_scores);
     }
+    Ok(())
 }
 
 /// Puts in order what was found, and stores it where it is to be stored.
@@ -287,14 +294,19 @@ fn order(
         portion.go_on(0);
         return Work::Ordering(ranking);
     }
-    let set = SortedSet::Ranked(Box::new(ranking.finish()));
-    if form.target != Target::Store {
-        portion.go_on(0);
-        return Work::Answering(set);
+    let set = SortedSet::of_ranked(ranking.finish(), &db.tuning.encoding);
+    if form.target == Target::Store {
+        store(db, args, form, set, out);
+        return Work::begin(form.target);
     }
+    portion.go_on(0);
+    Work::Answering(set)
+}
+
+fn store(db: &mut Db, args: &Args<'_>, form: &Form, set: SortedSet, out: &mut Out) {
     out.count(set.len());
-    db.write(args.key(1)).put_object(Object::SortedSet(set), Expiry::Never, store_event(form));
-    Work::default()
+    let event = super::event(form.name);
+    db.write(args.key(1)).put_object(Object::SortedSet(set), Expiry::Never, event);
 }
 
 /// Answers as much of a result as the portion says.
@@ -309,10 +321,6 @@ fn answer(set: &SortedSet, with_scores: bool, portion: &mut Portion, out: &mut O
             break;
         }
     }
-}
-
-fn store_event(form: &Form) -> Event {
-    super::event(form.name)
 }
 
 /// Declares how a command runs.

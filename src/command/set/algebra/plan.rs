@@ -119,6 +119,11 @@ impl<'s> Plan<'s> {
         members.saturating_mul(self.member_cost)
     }
 
+    /// Whether members that came by may come by again.
+    pub fn remembers(&self) -> bool {
+        matches!(self.rule, Rule::Once | Rule::InLastOnly)
+    }
+
     /// About how many members are remembered on the way.
     pub fn remembered(&self) -> usize {
         let lengths = self.walked.iter().map(|set| set.len());
@@ -166,8 +171,10 @@ impl Operation for Intersection {
         }
         let mut sets = sources.all();
         sets.sort_by_key(|set| set.len());
-        let others = sets.split_off(sets.len().min(1));
-        Plan::new(sets, Rule::InAll(others))
+        if sets.is_empty() {
+            return Plan::nothing();
+        }
+        Plan::new(vec![sets.remove(0)], Rule::InAll(sets))
     }
 }
 

@@ -4,14 +4,17 @@
 //! sums of floating point numbers agree.
 
 use std::cmp::Ordering;
+use std::ops::ControlFlow::{self, Break, Continue};
+
+use ahash::AHashMap;
 
 use super::source::Input;
 use super::{Operation, Options};
 use crate::command::portion::Portion;
-use crate::command::sorted_set::entries::Entries;
+use crate::ds::listpack::Item;
 use crate::ds::ranked::Unranked;
 use crate::resp::out::Out;
-use crate::store::object::EncodingLimits;
+use crate::store::set::canonical;
 
 /// How the scores of one member become one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,65 +116,90 @@ impl<'a> Computation<'a> {
         Some(sum)
     }
 
-    /// Does as much as the portion says.
-    pub fn go_on(&self, found: &mut Found, portion: &mut Portion) {
-        let Options { aggregate, limit, .. } = *self.options;
+    /// Shows each member of the inputs that are gone through, as many as the portion says, until
+    /// `visit` has seen enough.
+    fn walk(
+        &self,
+        portion: &mut Portion,
+        mut visit: impl FnMut(&Input<'a>, Item<'a>, f64) -> ControlFlow<()>,
+    ) {
+        // In portions each is copied, which costs as much again.
+        let cost = self.member_cost() + usize::from(portion.may_go_on());
         // Looking for some may end early, so it is tried.
-        if limit == usize::MAX && !portion.admits(self.cost()) {
+        if self.options.limit == usize::MAX && !portion.admits(self.cost()) {
             return;
         }
-        let (is_counted, is_listed) = (self.options.is_counted, !portion.may_go_on());
-        let cost = self.member_cost();
+        let mut state = Continue(());
         portion.walk_all(self.walked(), &mut Out::default(), |number, first, _| {
-            if found.count >= limit {
-                return (None, 0);
-            }
             let (input, mut visited) = (&self.inputs[number], 0);
             let next = input.source.walk_from(first, |member, score| {
-                visited += cost;
-                if self.operation == Operation::Union {
-                    let score = number_or_zero(self.weigh(input, score));
-                    let join = |sum| aggregate.join(sum, score);
-                    found.members.upsert(member, |sum| sum.map_or(score, join));
-                } else if let Some(score) = self.judge(member, score) {
-                    found.count += 1;
-                    if is_listed && !is_counted {
-                        found.list.push(member, score);
-                    } else if !is_counted {
-                        found.members.add(member, score);
-                    }
+                if state.is_continue() {
+                    visited += cost;
+                    state = visit(input, member, score);
                 }
             });
-            (next, visited)
+            (next.filter(|_| state.is_continue()), visited)
         });
     }
-}
 
-/// Members of the result so far, in no order.
-#[derive(Default)]
-pub(super) struct Found {
-    /// Those that may still change, or that are found in several portions.
-    pub members: Unranked,
-    /// Those that are found at once.
-    list: Entries,
-    /// How many they are, but for a union.
-    pub count: usize,
-}
-
-impl Found {
-    /// The result, ordered by score and member.
-    pub fn sorted(&self) -> Vec<(&[u8], f64)> {
-        let members = self.members.iter().map(|element| (element.member(), element.score()));
-        let mut members: Vec<_> = members.chain(self.list.iter()).collect();
-        members.sort_unstable_by(|(left, left_score), (right, right_score)| {
-            let by_score = left_score.partial_cmp(right_score).unwrap_or(Ordering::Equal);
-            by_score.then_with(|| left.cmp(right))
+    /// Counts members of the result, as many as the portion says and up to the limit.
+    pub fn count(&self, count: &mut usize, portion: &mut Portion) {
+        let (limit, mut digits) = (self.options.limit, itoa::Buffer::new());
+        self.walk(portion, |_, member, score| {
+            if *count < limit && self.judge(member.bytes(&mut digits), score).is_some() {
+                *count += 1;
+            }
+            if *count < limit { Continue(()) } else { Break(()) }
         });
+    }
+
+    /// Finds as many members of the result as the portion says.
+    pub fn find(&self, found: &mut Unranked, portion: &mut Portion) {
+        let (mut digits, aggregate) = (itoa::Buffer::new(), self.options.aggregate);
+        self.walk(portion, |input, member, score| {
+            let member = member.bytes(&mut digits);
+            if self.operation == Operation::Union {
+                let score = number_or_zero(self.weigh(input, score));
+                found.upsert(member, |sum| sum.map_or(score, |sum| aggregate.join(sum, score)));
+            } else if let Some(score) = self.judge(member, score) {
+                found.add(member, score);
+            }
+            Continue(())
+        });
+    }
+
+    /// The whole result, ordered by score and member, if the portion admits that.
+    pub fn find_all(&self, portion: &mut Portion) -> Vec<(Item<'a>, f64)> {
+        let (mut digits, aggregate) = (itoa::Buffer::new(), self.options.aggregate);
+        let mut members = Vec::new();
+        if self.operation == Operation::Union {
+            let mut scores: AHashMap<Item<'a>, f64> = AHashMap::new();
+            self.walk(portion, |input, member, score| {
+                let score = number_or_zero(self.weigh(input, score));
+                let sum = scores.entry(canonical(member));
+                sum.and_modify(|sum| *sum = aggregate.join(*sum, score)).or_insert(score);
+                Continue(())
+            });
+            members.extend(scores);
+        } else {
+            self.walk(portion, |_, member, score| {
+                if let Some(score) = self.judge(member.bytes(&mut digits), score) {
+                    members.push((member, score));
+                }
+                Continue(())
+            });
+        }
+        members.sort_unstable_by(compare);
         members
     }
+}
 
-    pub fn is_small(&self, limits: &EncodingLimits) -> bool {
-        self.members.len() <= limits.sorted_entries
-            && self.members.iter().all(|element| element.member().len() <= limits.sorted_value)
-    }
+/// By score, then by the bytes of the member.
+fn compare(left: &(Item<'_>, f64), right: &(Item<'_>, f64)) -> Ordering {
+    let by_score = left.1.partial_cmp(&right.1).unwrap_or(Ordering::Equal);
+    by_score.then_with(|| {
+        let mut digits = [itoa::Buffer::new(), itoa::Buffer::new()];
+        let [of_left, of_right] = &mut digits;
+        left.0.bytes(of_left).cmp(right.0.bytes(of_right))
+    })
 }
