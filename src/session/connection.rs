@@ -151,6 +151,10 @@ impl Session {
 
     /// Works until there is nothing to do, then waits for what is missing. False at the end.
     async fn turn(&mut self) -> bool {
+        if self.link.was_killed() {
+            // Whoever killed it was told that it is gone: what it had sent before runs no more.
+            return false;
+        }
         self.client.last_active.set(self.core.now());
         if self.tuned != self.core.config_version() {
             self.retune();
