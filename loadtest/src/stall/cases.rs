@@ -24,8 +24,8 @@ const COPY_SORTED: &[&str] = &["COPY {b}sorted {b}t REPLACE"];
 const COPY_STREAM: &[&str] = &["COPY {b}stream {b}t REPLACE"];
 const REMOVED: &[&str] = &["DEL {b}t"];
 
-/// The commands, those that read first. All collections belong to one slot, and so to one core; keys
-/// that begin with `{a}` belong to the other one of two.
+/// The commands, those that read first. All collections belong to one slot, and so to one core;
+/// keys that begin with `{a}` belong to the other one of two.
 pub(super) const CASES: &[Case] = &[
     reads("PING"),
     reads("LRANGE {b}list 0 -1"),

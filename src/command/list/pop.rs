@@ -114,8 +114,9 @@ pub(super) fn at_end(end: End, length: usize) -> usize {
     if end == End::Front { 0 } else { length - 1 }
 }
 
-/// Takes up to `count` elements, at an end, of the list at `key`, as many in one call as the portion
-/// says, and writes the key and the elements, as LMPOP answers; null if there is no such key.
+/// Takes up to `count` elements, at an end, of the list at `key`, as many in one call as the
+/// portion says, and writes the key and the elements, as LMPOP answers; null if there is no such
+/// key.
 fn pop_named(
     db: &mut Db,
     key: Key<'_>,

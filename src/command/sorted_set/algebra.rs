@@ -4,8 +4,8 @@
 //! destination of the STORE forms. Phase one copies to it what it does not have itself; phase two
 //! computes there, from its own sets in place and from the copies.
 //!
-//! Where there is much to do it goes in portions, of which each ends in one of three stages: members
-//! are found, then put in order, then answered.
+//! Where there is much to do it goes in portions, of which each ends in one of three stages:
+//! members are found, then put in order, then answered.
 //!
 //! Invariant: what the inputs are is decided in the order of the arguments.
 

@@ -1,9 +1,9 @@
 //! A sorted set that is made bit by bit: first its members are found and scored, then put in order.
 //!
 //! Elements that are inserted into a large tree in no order cost a search through cold memory each.
-//! Here the elements are sorted in runs, and the runs merged (Knuth, TAOCP volume 3, section 5.4.1),
-//! so that each is appended where the one before it is still warm; and no step is longer than its
-//! caller says.
+//! Here the elements are sorted in runs, and the runs merged (Knuth, TAOCP volume 3, section
+//! 5.4.1), so that each is appended where the one before it is still warm; and no step is longer
+//! than its caller says.
 //!
 //! Absent: encodings for few members.
 

@@ -1,6 +1,6 @@
 //! How a result is computed: which sets are gone through, and which are asked about each member.
 //!
-//! Invariant: a plan names each member of the result once, also where the sets have it several times.
+//! Invariant: a plan names each member of the result once, also where several sets have it.
 
 use std::ops::Range;
 

@@ -1,7 +1,7 @@
 //! The computation itself: which members a result has, and with which scores.
 //!
-//! Invariant: what is computed is computed in the order of the inputs' sizes, as Redis does, so that
-//! sums of floating point numbers agree.
+//! Invariant: what is computed is computed in the order of the inputs' sizes, as Redis does, so
+//! that sums of floating point numbers agree.
 
 use std::cmp::Ordering;
 use std::ops::ControlFlow::{self, Break, Continue};
@@ -103,7 +103,7 @@ impl<'a> Computation<'a> {
     /// The score that a member of the first input has in the result, if it belongs there.
     #[inline]
     fn judge(&self, member: &[u8], score: f64) -> Option<f64> {
-        let Some((first, others)) = self.inputs.split_first() else { return None };
+        let (first, others) = self.inputs.split_first()?;
         if self.operation == Operation::Difference {
             let is_elsewhere = others.iter().any(|other| other.source.score(member).is_some());
             return (!is_elsewhere).then_some(score);

@@ -115,7 +115,8 @@ pub(super) struct Gathered {
     inputs: Vec<(usize, Copied)>,
 }
 
-/// A copy of an input: in the form that it has if that is one block of memory, else as it is needed.
+/// A copy of an input: in the form that it has if that is one block of memory, else as it is
+/// needed.
 enum Copied {
     Sorted(SortedSet),
     Set(Set),
