@@ -141,7 +141,7 @@ pub const COMMANDS: &[Command] = &[
             "7.0.0",
             "O(N+M) with N the keys and M the elements returned",
         )
-        .run(Run::TwoPhase { collect: pop::collect_lmpop, commit: pop::lmpop })
+        .run(Run::LongPhases { collect: pop::collect_lmpop, commit: pop::lmpop })
         .log(Log::Effects),
     list("LPOP", AtLeast(2))
         .flags(FAST)

@@ -165,6 +165,14 @@ impl Portion {
         self.elements_max.saturating_sub(self.elements)
     }
 
+    /// Says that a portion costs as much as so many elements before it begins, so that it should do
+    /// no less.
+    pub fn do_at_least(&mut self, elements: usize) {
+        if elements > limits::PORTION_ELEMENTS {
+            self.elements_max = self.elements_max.max(elements);
+        }
+    }
+
     /// Counts some elements.
     #[inline]
     pub fn count(&mut self, elements: usize) {
@@ -187,12 +195,21 @@ impl Portion {
     /// Makes what was written since the encoded length was `start`, and in earlier portions, an
     /// array of `count` elements, for elements whose number is known last.
     pub fn end_array(&mut self, start: usize, count: usize, out: &mut Out) {
+        self.end(start, out, |out| out.array(count));
+    }
+
+    /// Like [`Portion::end_array`], for a set.
+    pub fn end_set(&mut self, start: usize, count: usize, out: &mut Out) {
+        self.end(start, out, |out| out.set(count));
+    }
+
+    fn end(&mut self, start: usize, out: &mut Out, write: impl FnOnce(&mut Out)) {
         if self.may_go_on {
             let mut head = Out::new(out.protocol());
-            head.array(count);
+            write(&mut head);
             self.head = Some(head);
         } else {
-            out.array_since(start, count);
+            out.head_since(start, write);
         }
     }
 
@@ -245,6 +262,25 @@ impl Portion {
                 None => return,
                 Some(next) if self.is_full(out) => return self.go_on(next.into()),
                 Some(next) => first = next,
+            }
+        }
+    }
+
+    /// Goes through several structures in turn, each as in [`Portion::walk`]: calls `step` with the
+    /// number of one, counted from 0, and the hash to begin with there.
+    pub fn walk_all(
+        &mut self,
+        structures: usize,
+        out: &mut Out,
+        mut step: impl FnMut(usize, u64, &mut Out) -> (Option<u64>, usize),
+    ) {
+        let (mut number, mut first) = ((self.at >> u64::BITS) as usize, self.at as u64);
+        while number < structures {
+            let (next, visited) = step(number, first, out);
+            self.elements += visited;
+            (number, first) = next.map_or((number + 1, 0), |next| (number, next));
+            if number < structures && self.is_full(out) {
+                return self.go_on((number as u128) << u64::BITS | u128::from(first));
             }
         }
     }

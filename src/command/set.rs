@@ -74,14 +74,14 @@ pub const COMMANDS: &[Command] = &[
         .keys(SOURCES)
         .tips(ANY_ORDER)
         .doc("Returns the members of the first set that no other has.", "1.0.0", ALL_MEMBERS)
-        .run(Run::TwoPhase {
+        .run(Run::LongPhases {
             collect: collect::<Difference, Members>,
             commit: commit::<Difference, Members>,
         }),
     set("SDIFFCARD", AtLeast(3))
         .keys(COUNTED)
         .doc("Counts the members of the first set that no other has.", "8.10.0", ALL_MEMBERS)
-        .run(Run::TwoPhase {
+        .run(Run::LongPhases {
             collect: collect::<Difference, Count>,
             commit: commit::<Difference, Count>,
         }),
@@ -93,7 +93,7 @@ pub const COMMANDS: &[Command] = &[
             "1.0.0",
             ALL_MEMBERS,
         )
-        .run(Run::TwoPhase {
+        .run(Run::LongPhases {
             collect: collect::<Difference, Store>,
             commit: commit::<Difference, Store>,
         }),
@@ -101,14 +101,14 @@ pub const COMMANDS: &[Command] = &[
         .keys(SOURCES)
         .tips(ANY_ORDER)
         .doc("Returns the members that all sets have.", "1.0.0", SMALLEST)
-        .run(Run::TwoPhase {
+        .run(Run::LongPhases {
             collect: collect::<Intersection, Members>,
             commit: commit::<Intersection, Members>,
         }),
     set("SINTERCARD", AtLeast(3))
         .keys(COUNTED)
         .doc("Counts the members that all sets have.", "7.0.0", SMALLEST)
-        .run(Run::TwoPhase {
+        .run(Run::LongPhases {
             collect: collect::<Intersection, Count>,
             commit: commit::<Intersection, Count>,
         }),
@@ -116,7 +116,7 @@ pub const COMMANDS: &[Command] = &[
         .flags(DENYOOM)
         .keys(STORED)
         .doc("Stores the members that all sets have under a key.", "1.0.0", SMALLEST)
-        .run(Run::TwoPhase {
+        .run(Run::LongPhases {
             collect: collect::<Intersection, Store>,
             commit: commit::<Intersection, Store>,
         }),
@@ -179,19 +179,19 @@ pub const COMMANDS: &[Command] = &[
         .keys(SOURCES)
         .tips(ANY_ORDER)
         .doc("Returns the members that any of the sets has.", "1.0.0", ALL_MEMBERS)
-        .run(Run::TwoPhase {
+        .run(Run::LongPhases {
             collect: collect::<Union, Members>,
             commit: commit::<Union, Members>,
         }),
     set("SUNIONCARD", AtLeast(3))
         .keys(COUNTED)
         .doc("Counts the members that any of the sets has.", "8.10.0", ALL_MEMBERS)
-        .run(Run::TwoPhase { collect: collect::<Union, Count>, commit: commit::<Union, Count> }),
+        .run(Run::LongPhases { collect: collect::<Union, Count>, commit: commit::<Union, Count> }),
     set("SUNIONSTORE", AtLeast(3))
         .flags(DENYOOM)
         .keys(STORED)
         .doc("Stores the members that any of the sets has under a key.", "1.0.0", ALL_MEMBERS)
-        .run(Run::TwoPhase { collect: collect::<Union, Store>, commit: commit::<Union, Store> }),
+        .run(Run::LongPhases { collect: collect::<Union, Store>, commit: commit::<Union, Store> }),
 ];
 
 const _: () = verify(COMMANDS);

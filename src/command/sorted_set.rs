@@ -130,10 +130,10 @@ pub const COMMANDS: &[Command] = &[
         .run(Run::Shard(Reads(range::zcount))),
     answered("ZDIFF")
         .doc("Returns the members of the first set that no other has.", "6.2.0", DIFFERENCE_COST)
-        .run(Run::TwoPhase { collect: algebra::zdiff_collect, commit: algebra::zdiff }),
+        .run(algebra::ZDIFF),
     stored("ZDIFFSTORE")
         .doc("Stores the members of the first set that no other has.", "6.2.0", DIFFERENCE_COST)
-        .run(Run::TwoPhase { collect: algebra::zdiffstore_collect, commit: algebra::zdiffstore }),
+        .run(algebra::ZDIFFSTORE),
     sorted("ZINCRBY", Exact(4))
         .flags(DENYOOM_FAST)
         .keys(&[Keys::At(1, READ_CHANGE)])
@@ -141,17 +141,17 @@ pub const COMMANDS: &[Command] = &[
         .run(Run::Shard(Writes(add::zincrby))),
     answered("ZINTER")
         .doc("Returns the members that all sets have.", "6.2.0", INTERSECTION_COST)
-        .run(Run::TwoPhase { collect: algebra::zinter_collect, commit: algebra::zinter }),
+        .run(algebra::ZINTER),
     answered("ZINTERCARD")
         .doc(
             "Counts the members that all sets have.",
             "7.0.0",
             "O(N*K) with N members in the smallest of K sets",
         )
-        .run(Run::TwoPhase { collect: algebra::zintercard_collect, commit: algebra::zintercard }),
+        .run(algebra::ZINTERCARD),
     stored("ZINTERSTORE")
         .doc("Stores the members that all sets have.", "2.0.0", INTERSECTION_COST)
-        .run(Run::TwoPhase { collect: algebra::zinterstore_collect, commit: algebra::zinterstore }),
+        .run(algebra::ZINTERSTORE),
     sorted("ZLEXCOUNT", Exact(4))
         .flags(FAST)
         .keys(READ_ONE)
@@ -164,7 +164,7 @@ pub const COMMANDS: &[Command] = &[
             "7.0.0",
             "O(K)+O(M*log(N)) with K keys, M members taken and N in the set",
         )
-        .run(Run::TwoPhase { collect: pop::zmpop_collect, commit: pop::zmpop_commit })
+        .run(Run::LongPhases { collect: pop::zmpop_collect, commit: pop::zmpop_commit })
         .log(Log::Effects),
     sorted("ZMSCORE", AtLeast(3))
         .flags(FAST)
@@ -204,7 +204,7 @@ pub const COMMANDS: &[Command] = &[
         .flags(DENYOOM)
         .keys(&[Keys::At(1, REPLACE), Keys::At(2, READ)])
         .doc("Stores the members in a range.", "6.2.0", LOG_RANGE)
-        .run(Run::TwoPhase {
+        .run(Run::LongPhases {
             collect: range::zrangestore_collect,
             commit: range::zrangestore_commit,
         }),
@@ -263,10 +263,10 @@ pub const COMMANDS: &[Command] = &[
         .run(Run::Shard(Reads(zscore))),
     answered("ZUNION")
         .doc("Returns the members that any set has.", "6.2.0", UNION_COST)
-        .run(Run::TwoPhase { collect: algebra::zunion_collect, commit: algebra::zunion }),
+        .run(algebra::ZUNION),
     stored("ZUNIONSTORE")
         .doc("Stores the members that any set has.", "2.0.0", UNION_COST)
-        .run(Run::TwoPhase { collect: algebra::zunionstore_collect, commit: algebra::zunionstore }),
+        .run(algebra::ZUNIONSTORE),
 ];
 
 const _: () = verify(COMMANDS);

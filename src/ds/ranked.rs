@@ -7,6 +7,10 @@
 //!
 //! Absent: encodings for few members, and what commands make of scores.
 
+mod ranking;
+
+pub use self::ranking::{Ranking, Unranked};
+
 use super::btree::{Element, ElementRef, Tree, Walk};
 use super::dict::{Dict, Position};
 use crate::base::hash::member_hash;
@@ -127,6 +131,11 @@ impl RankedSet {
     /// Rank of the first element that `is_reached` accepts; see [`Tree::rank_where`].
     pub fn rank_where(&self, is_reached: impl Fn(f64, ElementRef<'_>) -> bool) -> usize {
         self.order.rank_where(is_reached)
+    }
+
+    /// Visits some members in the order of their hashes; see [`Dict::walk_from`].
+    pub fn walk_from<'s>(&'s self, first: u64, visit: impl FnMut(ElementRef<'s>)) -> Option<u64> {
+        self.index.walk_from(first, visit)
     }
 
     /// One step of a scan in no particular order; see [`Dict::scan`].

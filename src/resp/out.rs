@@ -247,9 +247,16 @@ impl Out {
     /// Makes what was written since the encoded length was `start` an array of `count` elements,
     /// for elements whose number is known last. Nothing of it may be shared.
     pub fn array_since(&mut self, start: usize, count: usize) {
+        self.head_since(start, |out| out.array(count));
+    }
+
+    /// Puts what `write` writes, the head of an array or a set, before what was written since the
+    /// encoded length was `start`, for elements whose number is known last. Nothing of that may be
+    /// shared.
+    pub fn head_since(&mut self, start: usize, write: impl FnOnce(&mut Out)) {
         debug_assert!(self.shared.last().is_none_or(|(at, _)| *at <= start));
         let end = self.bytes.len();
-        self.array(count);
+        write(self);
         let header = self.bytes.len() - end;
         self.bytes[start..].rotate_right(header);
     }

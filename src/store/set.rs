@@ -65,6 +65,19 @@ impl Set {
         }
     }
 
+    /// True for a set that is one block of memory, so that copying it costs next to nothing.
+    pub fn is_packed(&self) -> bool {
+        !matches!(self.0, Form::Table(_))
+    }
+
+    /// What it costs to find out whether a member belongs to the set, in searches of a dictionary.
+    pub fn search_cost(&self) -> usize {
+        match &self.0 {
+            Form::Ints(_) | Form::Table(_) => 1,
+            Form::Packed(list) => 1 + list.len() / 16,
+        }
+    }
+
     /// Whether the member of another set belongs to this one.
     #[inline]
     pub fn contains_item(&self, item: Item<'_>) -> bool {
@@ -297,8 +310,9 @@ impl Set {
         }
     }
 
+    /// Takes the form that suits any number of members.
     #[cold]
-    fn convert_to_table(&mut self) {
+    pub fn convert_to_table(&mut self) {
         let mut dict = Dict::new();
         let mut digits = itoa::Buffer::new();
         for item in self.iter() {

@@ -148,6 +148,16 @@ impl SortedSet {
         let Ok(()) = decided;
     }
 
+    /// Adds a member that is behind all others.
+    pub fn append(&mut self, member: &[u8], score: f64, limits: &EncodingLimits) {
+        match self {
+            SortedSet::Packed(pack) if packed::has_room(pack, member, limits) => {
+                packed::append(pack, member, score);
+            }
+            _ => self.rank_all().add(member, score),
+        }
+    }
+
     /// Makes the set a ranked one.
     #[cold]
     fn rank_all(&mut self) -> &mut RankedSet {
@@ -180,6 +190,31 @@ impl SortedSet {
         let mut pack = Listpack::new();
         members.for_each(|(member, score)| packed::insert(&mut pack, member, score));
         SortedSet::Packed(pack)
+    }
+
+    /// A set of these members, which stand in order and are all different.
+    pub fn of_sorted<'a>(
+        members: impl ExactSizeIterator<Item = (Item<'a>, f64)>,
+        limits: &EncodingLimits,
+    ) -> SortedSet {
+        let mut set = SortedSet::new();
+        if members.len() > limits.sorted_entries {
+            set.rank_all();
+        }
+        let mut digits = itoa::Buffer::new();
+        for (member, score) in members {
+            set.append(member.bytes(&mut digits), score, limits);
+        }
+        set
+    }
+
+    /// The same set in the form that suits its size.
+    pub fn of_ranked(set: RankedSet, limits: &EncodingLimits) -> SortedSet {
+        let set = SortedSet::Ranked(Box::new(set));
+        if set.len() > limits.sorted_entries {
+            return set;
+        }
+        SortedSet::of_sorted(set.iter(), limits)
     }
 
     /// Removes `member`; says whether it was there.
@@ -255,6 +290,32 @@ impl SortedSet {
     /// All members in order.
     pub fn iter(&self) -> Members<'_> {
         self.walk(0..self.len(), false)
+    }
+
+    /// Visits some members, those of a ranked set in the order of their hashes from `first` on and
+    /// those of a packed one all at once, and returns where the rest begins; `None` at the end.
+    pub fn walk_from<'s>(
+        &'s self,
+        first: u64,
+        mut visit: impl FnMut(Item<'s>, f64),
+    ) -> Option<u64> {
+        match self {
+            SortedSet::Packed(pack) => {
+                packed::pairs(pack).for_each(|(member, score)| visit(member, score));
+                None
+            }
+            SortedSet::Ranked(set) => {
+                set.walk_from(first, |element| visit(Item::Text(element.member()), element.score()))
+            }
+        }
+    }
+
+    /// What it costs to find a member, in searches of a dictionary.
+    pub fn search_cost(&self) -> usize {
+        match self {
+            SortedSet::Packed(pack) => 1 + pack.len() / 16,
+            SortedSet::Ranked(_) => 1,
+        }
     }
 
     /// One step of a scan: calls `visit` with some members and returns the next cursor, 0 at the

@@ -1,6 +1,7 @@
 //! Helpers for unit tests: a shard without a server.
 
 pub mod cores;
+pub mod parts;
 pub mod sim;
 
 use proptest::prelude::ProptestConfig;

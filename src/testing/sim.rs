@@ -34,7 +34,7 @@ use crate::shard::execute;
 use crate::shard::handover::Handover;
 use crate::shard::message::{CoreId, Message};
 use crate::store::db::Db;
-use crate::store::entry::{EntryRef, ValueRef};
+use crate::store::object::Kind;
 use crate::testing::with_args;
 
 mod client;
@@ -266,7 +266,7 @@ impl Sim {
         Ok(())
     }
 
-    /// Each key of all shards with what GET or LRANGE answer.
+    /// Each key of all shards with what GET, LRANGE or SMEMBERS answer.
     fn contents(&self) -> BTreeMap<Place, String> {
         let mut contents = BTreeMap::new();
         for station in &self.stations {
@@ -275,10 +275,13 @@ impl Sim {
             for database in 0..db.database_count() {
                 db.select(database);
                 let mut keys = Vec::new();
-                db.for_each(|entry| keys.push((entry.key().to_vec(), is_text(&entry))));
-                for (key, is_text) in keys {
-                    let words: &[&[u8]] =
-                        if is_text { &[b"GET", &key] } else { &[b"LRANGE", &key, b"0", b"-1"] };
+                db.for_each(|entry| keys.push((entry.key().to_vec(), entry.value().kind())));
+                for (key, kind) in keys {
+                    let words: &[&[u8]] = match kind {
+                        Kind::List => &[b"LRANGE", &key, b"0", b"-1"],
+                        Kind::Set => &[b"SMEMBERS", &key],
+                        _ => &[b"GET", &key],
+                    };
                     let reply = ask(&mut db, words);
                     contents.insert((database, key), reply);
                 }
@@ -506,13 +509,10 @@ impl Sim {
     }
 }
 
-fn is_text(entry: &EntryRef<'_>) -> bool {
-    !matches!(entry.value(), ValueRef::Object(_))
-}
-
 /// What a shard answers.
 fn ask(db: &mut Db, words: &[&[u8]]) -> String {
-    let mut rows = command::string::COMMANDS.iter().chain(command::list::COMMANDS);
+    let families = [command::string::COMMANDS, command::list::COMMANDS, command::set::COMMANDS];
+    let mut rows = families.into_iter().flatten();
     let row = rows.find(|row| row.spec.name.as_bytes() == words[0]).expect("a known command");
     let mut out = Out::new(Protocol::Resp2);
     let outcome = with_args(words, |args| execute::execute(db, row, args, &mut out));

@@ -24,7 +24,8 @@ const COPY_SORTED: &[&str] = &["COPY {b}sorted {b}t REPLACE"];
 const COPY_STREAM: &[&str] = &["COPY {b}stream {b}t REPLACE"];
 const REMOVED: &[&str] = &["DEL {b}t"];
 
-/// The commands, those that read first. All collections belong to one slot, and so to one core.
+/// The commands, those that read first. All collections belong to one slot, and so to one core;
+/// keys that begin with `{a}` belong to the other one of two.
 pub(super) const CASES: &[Case] = &[
     reads("PING"),
     reads("LRANGE {b}list 0 -1"),
@@ -48,14 +49,32 @@ pub(super) const CASES: &[Case] = &[
     reads("SORT {b}list ALPHA"),
     reads("SUNION {b}set"),
     reads("SINTER {b}set {b}set"),
+    reads("SDIFF {b}set {b}none"),
+    reads("SUNION {b}set {b}hundred"),
+    reads("SUNIONCARD 2 {b}set {b}set"),
     reads("SUNIONSTORE {b}t {b}set"),
+    reads("SINTERSTORE {b}t {b}set {b}set"),
+    reads("SUNIONSTORE {a}t {b}set {b}hundred"),
+    reads("SINTER {a}none {b}set"),
+    reads("ZUNION 2 {b}sorted {b}set WITHSCORES"),
+    reads("ZINTER 2 {b}sorted {b}set"),
+    reads("ZDIFF 2 {b}sorted {b}hundred"),
+    reads("ZINTERCARD 2 {b}sorted {b}set"),
     reads("ZUNIONSTORE {b}t 1 {b}sorted"),
+    reads("ZINTERSTORE {b}t 2 {b}sorted {b}set"),
+    reads("ZUNIONSTORE {a}t 2 {b}sorted {b}set"),
+    reads("ZRANGESTORE {b}t {b}sorted 0 -1"),
+    reads("ZRANGESTORE {a}t {b}sorted 0 -1"),
     reads("MEMORY USAGE {b}set SAMPLES 0"),
     after(COPY_LIST, "LTRIM {b}t 500000 500010"),
     after(COPY_LIST, "LPOP {b}t 900000"),
     after(COPY_STREAM, "XTRIM {b}t MAXLEN 0"),
     after(COPY_SORTED, "ZREMRANGEBYRANK {b}t 1 999000"),
     after(COPY_SORTED, "ZPOPMIN {b}t 900000"),
+    after(COPY_SORTED, "ZMPOP 1 {b}t MAX COUNT 900000"),
+    after(COPY_SORTED, "ZMPOP 2 {a}none {b}t MIN COUNT 900000"),
+    after(COPY_LIST, "LMPOP 1 {b}t LEFT COUNT 900000"),
+    after(COPY_LIST, "LMPOP 2 {a}none {b}t LEFT COUNT 900000"),
     after(COPY_SET, "SPOP {b}t 500000"),
     after(COPY_SET, "SPOP {b}t 1000000"),
     after(COPY_SET, "DEL {b}t"),
@@ -77,6 +96,9 @@ const STEP: usize = 1000;
 /// many keys.
 pub(super) fn fill(client: &mut Client, elements: usize) -> Result<(), Failure> {
     client.call(&["FLUSHALL"])?;
+    for number in 0..100 {
+        client.call(&["SADD", "{b}hundred", &format!("element:{:08}", number * 3)])?;
+    }
     for first in (0..elements).step_by(STEP) {
         let numbers = first..elements.min(first + STEP);
         let texts: Vec<String> = numbers.map(|number| format!("element:{number:08}")).collect();

@@ -114,30 +114,43 @@ pub(super) fn at_end(end: End, length: usize) -> usize {
     if end == End::Front { 0 } else { length - 1 }
 }
 
-/// Takes up to `count` elements, at an end, of the first of these keys that exists, and writes its
-/// name and the elements, as LMPOP answers; returns false, and writes nothing, if none exists.
-/// [`CmdError::WrongType`] if the first that exists is no list.
-pub fn pop_first<'a>(
+/// Takes up to `count` elements, at an end, of the list at `key`, as many in one call as the
+/// portion says, and writes the key and the elements, as LMPOP answers; null if there is no such
+/// key.
+fn pop_named(
     db: &mut Db,
-    keys: impl Iterator<Item = Key<'a>>,
+    key: Key<'_>,
     end: End,
     count: usize,
+    portion: &mut Portion,
     out: &mut Out,
-) -> Result<bool, CmdError> {
-    for key in keys {
-        if let Some(mut list) = db.edit::<List>(key)? {
-            let limits = list.tuning().encoding;
-            out.array(2);
-            out.bulk(key.bytes);
-            out.array(count.min(list.len()));
-            let taken = take(&mut list, end, count, &limits, out);
-            list.changed_elements(popped(end), taken);
-            let name: &[u8] = if end == End::Front { b"LPOP" } else { b"RPOP" };
-            list.repeat_as(&[name, key.bytes, itoa::Buffer::new().format(taken).as_bytes()]);
-            return Ok(true);
-        }
+) -> CmdResult {
+    // It may have expired since it was found.
+    let Some(mut list) = db.edit::<List>(key)? else {
+        out.null_array();
+        return Ok(());
+    };
+    let limits = list.tuning().encoding;
+    let total = if portion.is_first() { count.min(list.len()) } else { portion.at() as usize };
+    if !portion.admits(total) {
+        return Ok(());
     }
-    Ok(false)
+    if portion.is_first() {
+        out.array(2);
+        out.bulk(key.bytes);
+        out.array(total);
+    }
+    let here = portion.room().min(total - portion.counted());
+    take(&mut list, end, here, &limits, out);
+    portion.count(here);
+    if portion.counted() < total {
+        portion.go_on(total as u128);
+    } else {
+        list.changed_elements(popped(end), total);
+        let name: &[u8] = if end == End::Front { b"LPOP" } else { b"RPOP" };
+        list.repeat_as(&[name, key.bytes, itoa::Buffer::new().format(total).as_bytes()]);
+    }
+    Ok(())
 }
 
 /// What LMPOP was asked for: its keys stand at `first_key..first_key + keys`.
@@ -179,36 +192,69 @@ impl Request {
 struct Found {
     position: usize,
     /// What would be taken from it, unless it is no list.
-    elements: Option<Vec<u8>>,
+    elements: Option<Out>,
 }
 
 impl Bulky for Found {}
 
-pub(super) fn collect_lmpop(db: &Db, args: &Args<'_>) -> Result<Parcel, CmdError> {
+/// Finds the first key on this shard that exists. The owner of the first key of all answers. If the
+/// elements are its own it takes them itself, else they travel as the reply that they will be.
+pub(super) fn collect_lmpop(
+    db: &Db,
+    args: &Args<'_>,
+    portion: &mut Portion,
+) -> Result<Parcel, CmdError> {
     let request = Request::read(args, 1)?;
     for position in request.positions().filter(|position| db.owns(args.key(*position))) {
-        let elements = match db.peek_as::<List>(args.key(position)) {
+        let list = match db.peek_as::<List>(args.key(position)) {
             Ok(None) => continue,
-            Ok(Some(list)) => {
-                let mut encoded = Out::default();
-                // The owner of the first key answers. It takes the elements itself if they are its
-                // own; they travel as the reply that they will be.
-                if !db.owns(args.key(request.first_key)) {
-                    let count = request.count.min(list.len());
-                    encoded.array(count);
-                    let first = at_end(request.end, list.len());
-                    list.visit(request.end, first, count, |item| write_item(&mut encoded, item));
-                }
-                Some(encoded.to_vec())
-            }
-            Err(_) => None,
+            Ok(Some(list)) => list,
+            Err(_) => return Ok(Some(Box::new(Found { position, elements: None }))),
         };
-        return Ok(Some(Box::new(Found { position, elements })));
+        let found = portion.take_state::<Found>();
+        let mut found =
+            found.unwrap_or_else(|| Box::new(Found { position, elements: Some(Out::default()) }));
+        if !db.owns(args.key(request.first_key))
+            && let Some(elements) = &mut found.elements
+        {
+            copy(list, &request, portion, elements);
+        }
+        if portion.is_unfinished() {
+            portion.keep_state(found);
+            return Ok(None);
+        }
+        return Ok(Some(found));
     }
     Ok(None)
 }
 
-pub(super) fn lmpop(db: &mut Db, args: &Args<'_>, parcels: &[Parcel], out: &mut Out) -> CmdResult {
+/// Copies as many of the elements that would be taken as the portion says.
+fn copy(list: &List, request: &Request, portion: &mut Portion, elements: &mut Out) {
+    let total = request.count.min(list.len());
+    let Some(here) = portion.range(total) else { return };
+    let mut page = Out::default();
+    if portion.is_first() {
+        page.array(total);
+    }
+    let count = portion.room().min(here.len());
+    let first = match request.end {
+        End::Front => here.start,
+        End::Back => list.len() - 1 - here.start,
+    };
+    list.visit(request.end, first, count, |item| write_item(&mut page, item));
+    elements.adopt(page);
+    if count < here.len() {
+        portion.go_on((here.start + count) as u128);
+    }
+}
+
+pub(super) fn lmpop(
+    db: &mut Db,
+    args: &Args<'_>,
+    parcels: &[Parcel],
+    portion: &mut Portion,
+    out: &mut Out,
+) -> CmdResult {
     let request = Request::read(args, 1)?;
     let found = parcels.iter().flatten().filter_map(|parcel| parcel.downcast_ref::<Found>());
     let Some(found) = found.min_by_key(|found| found.position) else {
@@ -216,16 +262,15 @@ pub(super) fn lmpop(db: &mut Db, args: &Args<'_>, parcels: &[Parcel], out: &mut 
         return Ok(());
     };
     let elements = found.elements.as_ref().ok_or(CmdError::WrongType)?;
-    let key = args.key(found.position);
+    let (key, answers) = (args.key(found.position), db.owns(args.key(request.first_key)));
     if db.owns(key) {
-        // It may have expired since it was found.
-        if !pop_first(db, std::iter::once(key), request.end, request.count, out)? {
-            out.null_array();
-        }
-    } else {
+        let mut unread = Out::default();
+        let out = if answers { out } else { &mut unread };
+        pop_named(db, key, request.end, request.count, portion, out)?;
+    } else if answers {
         out.array(2);
         out.bulk(key.bytes);
-        out.raw(elements);
+        out.append(elements);
     }
     Ok(())
 }

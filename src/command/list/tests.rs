@@ -1,8 +1,10 @@
 //! The family as clients see it, on one shard.
 
 use super::COMMANDS;
+use crate::base::probe::set_small_portions;
 use crate::command::string;
 use crate::testing::Fixture;
+use crate::testing::parts::Parts;
 
 const WRONG_TYPE: &str = "-WRONGTYPE Operation against a key holding the wrong kind of value";
 
@@ -239,4 +241,36 @@ fn the_form_follows_the_size() {
     assert_eq!(encoding(&["LPOP", "l"]), "listpack");
     assert_eq!(encoding(&["LSET", "l", "0", &"x".repeat(9000)]), "quicklist");
     assert_eq!(encoding(&["LSET", "l", "0", "small"]), "listpack");
+}
+
+/// LMPOP gives the same on one shard and when its keys lie on three, at once or in portions.
+#[test]
+fn elements_are_popped_wherever_the_keys_are() {
+    for is_sliced in [false, true] {
+        let (mut whole, mut parts) = (Fixture::new(&[COMMANDS]), Parts::new(3, &[COMMANDS]));
+        for (number, key) in (0..600).zip(["a", "b", "c"].into_iter().cycle()) {
+            let words = ["RPUSH", key, &format!("{number}:{}", "x".repeat(number % 200))];
+            assert_eq!(parts.owner(key).run(&words), whole.run(&words));
+        }
+        for command in [
+            "LMPOP 2 none a LEFT COUNT 3",
+            "LMPOP 2 none a LEFT COUNT 180",
+            "LMPOP 3 none other b RIGHT COUNT 150",
+            "LMPOP 3 none other b RIGHT COUNT 1000",
+            "LMPOP 3 a b c RIGHT",
+            "LMPOP 3 none b c LEFT COUNT 1000",
+            "LMPOP 2 b c LEFT COUNT 1000",
+        ] {
+            let words: Vec<&str> = command.split(' ').collect();
+            let expected = whole.run(&words);
+            set_small_portions(is_sliced);
+            let reply = parts.run(&words);
+            set_small_portions(false);
+            assert_eq!(reply, expected, "{command}");
+        }
+        for key in ["a", "b", "c"] {
+            let words = ["LRANGE", key, "0", "-1"];
+            assert_eq!(parts.owner(key).run(&words), whole.run(&words), "{key}");
+        }
+    }
 }

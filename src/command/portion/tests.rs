@@ -4,6 +4,7 @@ use super::*;
 use crate::base::probe::set_small_portions;
 use crate::command::spec::Command;
 use crate::command::{generic, hash, list, set, sorted_set, stream};
+use crate::resp::out::Protocol;
 use crate::testing::Fixture;
 
 const FAMILIES: &[&[Command]] = &[
@@ -29,6 +30,13 @@ fn filled(size: usize) -> Fixture {
         fixture.run(&["ZADD", "sorted", &(number / 3).to_string(), &element]);
         fixture.run(&["XADD", "stream", &format!("{}-{number}", 1 + number / 2), "f", &name]);
         fixture.run(&["SADD", &format!("{{tag}}{number}"), "x"]);
+        fixture.run(&["SADD", "twin", &format!("{}:{long}", number / 2)]);
+        fixture.run(&["ZADD", "twins", &format!("{}.7", number % 7), &element]);
+        if number % 40 == 1 {
+            fixture.run(&["ZADD", "scores", &format!("{number}.1"), &element]);
+            fixture.run(&["SADD", "few", &element, &name]);
+            fixture.run(&["SADD", "few ints", &number.to_string()]);
+        }
     }
     fixture.run(&["HPEXPIRE", "timed", "1", "FIELDS", "2", "e1", "e2"]);
     fixture.advance(5);
@@ -49,6 +57,7 @@ fn check(words: &[&str], size: usize) {
         &["ZRANGE", "sorted", "0", "-1", "WITHSCORES"],
         &["HGETALL", "timed"],
         &["SMEMBERS", "set"],
+        &["OBJECT", "ENCODING", "sorted"],
         &["KEYS", "*"],
     ] {
         assert_eq!(sliced.run(rest), naive.run(rest), "{rest:?} after {words:?}");
@@ -82,6 +91,39 @@ const COMMANDS: &[&[&str]] = &[
     &["ZPOPMIN", "sorted", "6"],
     &["ZPOPMAX", "sorted", "1000"],
     &["ZPOPMAX", "none", "3"],
+    &["ZMPOP", "2", "none", "sorted", "MIN", "COUNT", "7"],
+    &["ZMPOP", "1", "sorted", "MAX", "COUNT", "1000"],
+    &["ZMPOP", "2", "none", "list", "MAX", "COUNT", "10"],
+    &["LMPOP", "2", "none", "list", "LEFT", "COUNT", "7"],
+    &["LMPOP", "1", "list", "RIGHT", "COUNT", "1000"],
+    &["LMPOP", "2", "none", "set", "LEFT"],
+    &["ZUNION", "3", "sorted", "set", "twins", "WITHSCORES"],
+    &["ZUNION", "2", "twins", "none"],
+    &["ZUNION", "2", "twins", "sorted", "WEIGHTS", "0.1", "-3", "AGGREGATE", "MAX", "WITHSCORES"],
+    &["ZUNION", "3", "sorted", "scores", "ints", "WITHSCORES", "WEIGHTS", "0.1", "0.7", "1e16"],
+    &["ZUNION", "2", "twins", "sorted", "WEIGHTS", "inf", "-inf", "WITHSCORES"],
+    &["ZUNION", "2", "sorted", "list"],
+    &["ZINTER", "2", "sorted", "set", "WITHSCORES"],
+    &["ZINTER", "3", "sorted", "scores", "twins", "AGGREGATE", "MIN", "WITHSCORES"],
+    &["ZINTER", "2", "sorted", "none"],
+    &["ZINTER", "1", "sorted", "WITHSCORES"],
+    &["ZINTERCARD", "2", "sorted", "twin"],
+    &["ZINTERCARD", "2", "sorted", "twin", "LIMIT", "3"],
+    &["ZINTERCARD", "2", "sorted", "none", "LIMIT", "0"],
+    &["ZDIFF", "2", "sorted", "twin", "WITHSCORES"],
+    &["ZDIFF", "3", "sorted", "none", "few"],
+    &["ZDIFF", "2", "none", "sorted"],
+    &["ZUNIONSTORE", "sorted", "3", "sorted", "set", "twins"],
+    &["ZUNIONSTORE", "sorted", "2", "ints", "few ints", "AGGREGATE", "MAX"],
+    &["ZINTERSTORE", "sorted", "2", "sorted", "twins", "WEIGHTS", "2", "3"],
+    &["ZINTERSTORE", "sorted", "2", "sorted", "none"],
+    &["ZDIFFSTORE", "sorted", "2", "sorted", "twin"],
+    &["ZDIFFSTORE", "list", "1", "sorted"],
+    &["ZRANGESTORE", "sorted", "sorted", "1", "-2"],
+    &["ZRANGESTORE", "sorted", "sorted", "(3", "+inf", "BYSCORE", "LIMIT", "1", "300"],
+    &["ZRANGESTORE", "sorted", "twins", "5", "0", "REV"],
+    &["ZRANGESTORE", "sorted", "none", "0", "-1"],
+    &["ZRANGESTORE", "list", "sorted", "0", "300", "REV"],
     &["XRANGE", "stream", "-", "+"],
     &["XRANGE", "stream", "2", "5", "COUNT", "4"],
     &["XREVRANGE", "stream", "+", "-", "COUNT", "3"],
@@ -98,6 +140,68 @@ fn portions_come_to_the_same_as_everything_at_once() {
             check(words, size);
         }
     }
+}
+
+/// Commands on several sets, whose members come in any order.
+const SET_ALGEBRA: &[&[&str]] = &[
+    &["SUNION", "set", "twin", "few", "ints"],
+    &["SUNION", "set"],
+    &["SUNION", "none", "few ints"],
+    &["SINTER", "set", "twin"],
+    &["SINTER", "ints", "few ints", "ints"],
+    &["SINTER", "set", "none"],
+    &["SINTER", "set", "list"],
+    &["SDIFF", "set", "twin"],
+    &["SDIFF", "set", "twin", "few", "ints", "none"],
+    &["SDIFF", "set", "few", "few ints", "few"],
+    &["SDIFF", "none", "set"],
+    &["SUNIONCARD", "3", "set", "twin", "ints"],
+    &["SUNIONCARD", "3", "set", "twin", "ints", "LIMIT", "5"],
+    &["SINTERCARD", "2", "set", "twin", "LIMIT", "3"],
+    &["SINTERCARD", "2", "set", "twin"],
+    &["SDIFFCARD", "2", "set", "twin"],
+    &["SDIFFCARD", "2", "set", "twin", "LIMIT", "1"],
+    &["SUNIONSTORE", "set", "set", "twin", "ints"],
+    &["SUNIONSTORE", "new", "ints", "few ints"],
+    &["SINTERSTORE", "new", "set", "twin"],
+    &["SINTERSTORE", "set", "set", "none"],
+    &["SDIFFSTORE", "list", "set", "twin"],
+    &["SDIFFSTORE", "set", "set", "twin", "few", "ints", "none"],
+];
+
+#[test]
+fn set_algebra_in_portions_comes_to_the_same() {
+    for protocol in [Protocol::Resp2, Protocol::Resp3] {
+        for words in SET_ALGEBRA {
+            for size in [1, 2, 3, 40, 700] {
+                let (mut naive, mut sliced) = (filled(size), filled(size));
+                (naive.protocol, sliced.protocol) = (protocol, protocol);
+                let expected = naive.run(words);
+                set_small_portions(true);
+                let actual = sliced.run(words);
+                set_small_portions(false);
+                assert_eq!(head(&actual), head(&expected), "{words:?} with {size} elements");
+                assert_eq!(sorted(&actual), sorted(&expected), "{words:?} with {size} elements");
+                for rest in [
+                    &["SMEMBERS", words[1]][..],
+                    &["OBJECT", "ENCODING", words[1]],
+                    &["SMEMBERS", "twin"],
+                ] {
+                    assert_eq!(sorted(&sliced.run(rest)), sorted(&naive.run(rest)), "{words:?}");
+                }
+            }
+        }
+    }
+}
+
+fn head(reply: &str) -> &str {
+    reply.lines().next().expect("a line")
+}
+
+fn sorted(reply: &str) -> Vec<String> {
+    let mut members = members(reply);
+    members.sort();
+    members
 }
 
 /// The texts in a reply.

@@ -19,20 +19,23 @@
 //!
 //! Absent: sending only what the owner could need. It takes one more phase to know.
 
-use std::ops::ControlFlow::{self, Break, Continue};
+mod plan;
+
 use std::ops::Range;
 
 use ahash::AHashSet;
 
+pub(super) use self::plan::{Difference, Intersection, Operation, Union};
+use self::plan::{Plan, Rule, Share, Sources};
 use crate::base::num;
 use crate::command::item::write_item;
+use crate::command::portion::Portion;
 use crate::command::spec::Parcel;
 use crate::ds::listpack::Item;
 use crate::resp::args::Args;
 use crate::resp::error::{CmdError, CmdResult};
 use crate::resp::out::Out;
 use crate::store::bulky::Bulky;
-use crate::store::change::Event;
 use crate::store::db::{Db, Expiry};
 use crate::store::object::{EncodingLimits, Object, Typed};
 use crate::store::set::{Set, canonical};
@@ -42,157 +45,37 @@ const KEYS_MISSING: CmdError =
 const NO_KEYS: CmdError = CmdError::Text("ERR numkeys should be greater than 0");
 const NEGATIVE_LIMIT: CmdError = CmdError::Text("ERR LIMIT can't be negative");
 
-/// What is shown each member of a result, and may end the computation.
-pub(super) type Visit<'v, 's> = &'v mut dyn FnMut(Item<'s>) -> ControlFlow<()>;
-
-/// The sources of one command as far as they are known in one place; a missing key is no set.
-pub(super) struct Sources<'s> {
-    /// The first source of the command; `None` if it is missing or elsewhere.
-    first: Option<&'s Set>,
-    others: Vec<&'s Set>,
-    /// Whether a source is missing, or what another shard's have in common is nothing.
-    any_empty: bool,
-}
-
-/// Which members the result has.
-pub(super) trait Operation {
-    /// The event of a stored result.
-    const STORED: Event;
-    /// Whether COUNT takes APPROX.
-    const TAKES_APPROX: bool = false;
-
-    /// Visits every member of the result once.
-    fn visit<'s>(sources: &Sources<'s>, visit: Visit<'_, 's>) -> ControlFlow<()>;
-
-    /// The least that stands for these sources, of which the command's first is one if `has_first`.
-    fn reduce(sources: &Sources<'_>, has_first: bool, limits: &EncodingLimits) -> Set;
-}
-
-/// SINTER.
-pub(super) struct Intersection;
-
-/// SUNION.
-pub(super) struct Union;
-
-/// SDIFF.
-pub(super) struct Difference;
-
-impl Operation for Intersection {
-    const STORED: Event = Event::set("sinterstore");
-
-    fn visit<'s>(sources: &Sources<'s>, visit: Visit<'_, 's>) -> ControlFlow<()> {
-        if sources.any_empty {
-            return Continue(());
-        }
-        let mut sets = sources.all();
-        sets.sort_by_key(|set| set.len());
-        let Some((smallest, others)) = sets.split_first() else { return Continue(()) };
-        let mut common =
-            smallest.iter().filter(|&item| others.iter().all(|set| set.contains_item(item)));
-        common.try_for_each(visit)
-    }
-
-    fn reduce(sources: &Sources<'_>, _: bool, limits: &EncodingLimits) -> Set {
-        match (sources.any_empty, sources.all().as_slice()) {
-            (false, [only]) => only.copy(),
-            _ => collected::<Intersection>(sources, limits),
-        }
-    }
-}
-
-impl Operation for Union {
-    const STORED: Event = Event::set("sunionstore");
-    const TAKES_APPROX: bool = true;
-
-    fn visit<'s>(sources: &Sources<'s>, visit: Visit<'_, 's>) -> ControlFlow<()> {
-        unite(&sources.all(), visit)
-    }
-
-    fn reduce(sources: &Sources<'_>, _: bool, limits: &EncodingLimits) -> Set {
-        match sources.all().as_slice() {
-            [only] => only.copy(),
-            _ => collected::<Union>(sources, limits),
-        }
-    }
-}
-
-impl Operation for Difference {
-    const STORED: Event = Event::set("sdiffstore");
-
-    fn visit<'s>(sources: &Sources<'s>, visit: Visit<'_, 's>) -> ControlFlow<()> {
-        let Some(first) = sources.first else { return Continue(()) };
-        let others = &sources.others;
-        // Asking each set about each member costs their product; gathering what the others have
-        // first, their sum.
-        let gathered_len: usize = others.iter().map(|set| set.len()).sum();
-        if others.len() > 2 && first.len() / 2 * (others.len() - 1) > gathered_len {
-            let mut gathered = AHashSet::with_capacity(gathered_len);
-            others.iter().flat_map(|set| set.iter()).for_each(|item| {
-                gathered.insert(canonical(item));
-            });
-            return first
-                .iter()
-                .filter(|&item| !gathered.contains(&canonical(item)))
-                .try_for_each(visit);
-        }
-        let mut rest =
-            first.iter().filter(|&item| !others.iter().any(|set| set.contains_item(item)));
-        rest.try_for_each(visit)
-    }
-
-    fn reduce(sources: &Sources<'_>, has_first: bool, limits: &EncodingLimits) -> Set {
-        if has_first {
-            collected::<Difference>(sources, limits)
-        } else {
-            Union::reduce(sources, false, limits)
-        }
-    }
-}
-
-impl<'s> Sources<'s> {
-    fn all(&self) -> Vec<&'s Set> {
-        self.first.into_iter().chain(self.others.iter().copied()).collect()
-    }
-}
-
-/// Visits what any of the sets has, once.
-fn unite<'s>(sets: &[&'s Set], visit: Visit<'_, 's>) -> ControlFlow<()> {
-    if let [only] = sets {
-        return only.iter().try_for_each(visit);
-    }
-    let mut seen = AHashSet::with_capacity(sets.iter().map(|set| set.len()).max().unwrap_or(0));
-    let mut all = sets.iter().flat_map(|set| set.iter());
-    all.try_for_each(|item| if seen.insert(canonical(item)) { visit(item) } else { Continue(()) })
-}
-
-/// The result as a set.
-fn collected<O: Operation>(sources: &Sources<'_>, limits: &EncodingLimits) -> Set {
-    let mut result = Set::new();
-    let _ = O::visit(sources, &mut |item| {
-        result.insert_item(item, limits);
-        Continue(())
-    });
-    result
-}
-
 /// Which keys are sources, and how far to count.
 pub(super) struct Request {
     keys: Range<usize>,
     /// The command's first key, whose owner computes the result.
     result_at: usize,
-    /// 0: no limit.
+    /// Members of the result that are of interest.
     limit: usize,
+}
+
+impl Request {
+    fn unlimited(keys: Range<usize>) -> Request {
+        Request { keys, result_at: 1, limit: usize::MAX }
+    }
 }
 
 /// What becomes of the result.
 pub(super) trait Outcome {
+    /// Whether a set is made of it, which itself knows what it has.
+    const IS_KEPT: bool = false;
+
     fn read<O: Operation>(args: &Args<'_>) -> Result<Request, CmdError>;
 
+    /// Takes one member of the result.
+    fn take(item: Item<'_>, result: &mut Set, limits: &EncodingLimits, out: &mut Out);
+
+    /// Answers, when `count` members were taken. The portion's reply begins at `start`.
     fn finish<O: Operation>(
         db: &mut Db,
         args: &Args<'_>,
-        request: &Request,
-        parcels: &[Parcel],
+        work: &mut Work,
+        portion: (&mut Portion, usize),
         out: &mut Out,
     );
 }
@@ -208,25 +91,22 @@ pub(super) struct Store;
 
 impl Outcome for Members {
     fn read<O: Operation>(args: &Args<'_>) -> Result<Request, CmdError> {
-        Ok(Request { keys: 1..args.len(), result_at: 1, limit: 0 })
+        Ok(Request::unlimited(1..args.len()))
+    }
+
+    #[inline]
+    fn take(item: Item<'_>, _: &mut Set, _: &EncodingLimits, out: &mut Out) {
+        write_item(item, out);
     }
 
     fn finish<O: Operation>(
-        db: &mut Db,
-        args: &Args<'_>,
-        request: &Request,
-        parcels: &[Parcel],
+        _: &mut Db,
+        _: &Args<'_>,
+        work: &mut Work,
+        (portion, start): (&mut Portion, usize),
         out: &mut Out,
     ) {
-        let sources = everywhere(db, args, request, parcels);
-        let (mut members, mut count) = (Out::new(out.protocol()), 0);
-        let _ = O::visit(&sources, &mut |item| {
-            write_item(item, &mut members);
-            count += 1;
-            Continue(())
-        });
-        out.set(count);
-        out.append(&members);
+        portion.end_set(start, work.count, out);
     }
 }
 
@@ -244,68 +124,174 @@ impl Outcome for Count {
                 return Err(CmdError::Syntax);
             }
         }
+        let limit = if limit == 0 { usize::MAX } else { limit };
         Ok(Request { keys, result_at: 2, limit })
     }
 
+    #[inline]
+    fn take(_: Item<'_>, _: &mut Set, _: &EncodingLimits, _: &mut Out) {}
+
     fn finish<O: Operation>(
-        db: &mut Db,
-        args: &Args<'_>,
-        request: &Request,
-        parcels: &[Parcel],
+        _: &mut Db,
+        _: &Args<'_>,
+        work: &mut Work,
+        _: (&mut Portion, usize),
         out: &mut Out,
     ) {
-        let mut count = 0;
-        let _ = O::visit(&everywhere(db, args, request, parcels), &mut |_| {
-            count += 1;
-            if count == request.limit { Break(()) } else { Continue(()) }
-        });
-        out.count(count);
+        out.count(work.count);
     }
 }
 
 impl Outcome for Store {
+    const IS_KEPT: bool = true;
+
     fn read<O: Operation>(args: &Args<'_>) -> Result<Request, CmdError> {
-        Ok(Request { keys: 2..args.len(), result_at: 1, limit: 0 })
+        Ok(Request::unlimited(2..args.len()))
+    }
+
+    #[inline]
+    fn take(item: Item<'_>, result: &mut Set, limits: &EncodingLimits, _: &mut Out) {
+        result.insert_item(item, limits);
     }
 
     fn finish<O: Operation>(
         db: &mut Db,
         args: &Args<'_>,
-        request: &Request,
-        parcels: &[Parcel],
+        work: &mut Work,
+        _: (&mut Portion, usize),
         out: &mut Out,
     ) {
-        let result = collected::<O>(&everywhere(db, args, request, parcels), &db.tuning.encoding);
+        let result = std::mem::take(&mut work.result);
         out.count(result.len());
         db.write(args.key(1)).put_object(Object::Set(result), Expiry::Never, O::STORED);
     }
 }
 
-/// What one shard sends to the one that computes the result.
-struct Share {
-    set: Set,
-    has_first: bool,
+/// What has come of a computation so far: what it keeps from portion to portion.
+#[derive(Default)]
+pub(super) struct Work {
+    /// Copies of members that were gone through, if they may come by again.
+    seen: Set,
+    /// Of a result that is kept.
+    result: Set,
+    /// Members that were taken.
+    count: usize,
 }
 
-impl Bulky for Share {}
+impl Bulky for Work {
+    fn free_some(&mut self, budget: usize) -> bool {
+        self.seen.free_some(budget) && self.result.free_some(budget)
+    }
+}
+
+/// Members that were gone through.
+enum Seen<'w, 's> {
+    /// For as long as one call.
+    Borrowed(AHashSet<Item<'s>>),
+    Copied(&'w mut Set, &'w EncodingLimits),
+}
+
+impl<'s> Seen<'_, 's> {
+    /// Notes a member; false if it has been noted before.
+    #[inline]
+    fn insert(&mut self, item: Item<'s>) -> bool {
+        match self {
+            Seen::Borrowed(items) => items.insert(canonical(item)),
+            Seen::Copied(set, limits) => set.insert_item(item, limits),
+        }
+    }
+
+    #[inline]
+    fn contains(&self, item: Item<'s>) -> bool {
+        match self {
+            Seen::Borrowed(items) => items.contains(&canonical(item)),
+            Seen::Copied(set, _) => set.contains_item(item),
+        }
+    }
+}
+
+/// Goes through as much as the portion says, and takes up to `limit` members of the result.
+fn compute<C: Outcome>(
+    plan: &Plan<'_>,
+    (work, limit): (&mut Work, usize),
+    limits: &EncodingLimits,
+    portion: &mut Portion,
+    out: &mut Out,
+) {
+    // Looking for some may end early, so it is tried.
+    if limit == usize::MAX && !portion.admits(plan.cost()) {
+        return;
+    }
+    let Work { seen, result, count } = work;
+    let mut seen = if portion.may_go_on() {
+        if portion.is_first() {
+            seen.convert_to_table();
+        }
+        Seen::Copied(seen, limits)
+    } else {
+        Seen::Borrowed(AHashSet::with_capacity(plan.remembered()))
+    };
+    // To copy a member costs as much again as to judge it.
+    let is_copied = portion.may_go_on() && (C::IS_KEPT || plan.remembers());
+    let cost = plan.member_cost + usize::from(is_copied);
+    let last = plan.walked.len().saturating_sub(1);
+    portion.walk_all(plan.walked.len(), out, |number, first, out| {
+        if *count >= limit {
+            return (None, 0);
+        }
+        let mut visited = 0;
+        let next = plan.walked[number].walk_from(first, |item| {
+            visited += cost;
+            let is_member = match &plan.rule {
+                // What is kept tells itself what is new.
+                Rule::Once => C::IS_KEPT || seen.insert(item),
+                Rule::InAll(sets) => sets.iter().all(|set| set.contains_item(item)),
+                Rule::InNone(sets) => !sets.iter().any(|set| set.contains_item(item)),
+                Rule::InLastOnly if number < last => {
+                    seen.insert(item);
+                    false
+                }
+                Rule::InLastOnly => !seen.contains(item),
+            };
+            if is_member && *count < limit {
+                C::take(item, result, limits, out);
+                *count += 1;
+            }
+        });
+        (next, visited)
+    });
+}
 
 /// Phase one.
 pub(super) fn collect<O: Operation, C: Outcome>(
     db: &Db,
     args: &Args<'_>,
+    portion: &mut Portion,
 ) -> Result<Parcel, CmdError> {
     let request = C::read::<O>(args)?;
-    for position in request.keys.clone() {
-        let key = args.key(position);
-        if db.owns(key) {
-            db.read_as::<Set>(key)?;
+    if portion.is_first() {
+        for position in request.keys.clone() {
+            let key = args.key(position);
+            if db.owns(key) {
+                db.read_as::<Set>(key)?;
+            }
         }
     }
     if db.owns(args.key(request.result_at)) {
         return Ok(None);
     }
+    portion.do_at_least(args.len());
     let has_first = db.owns(args.key(request.keys.start));
-    let set = O::reduce(&here(db, args, &request), has_first, &db.tuning.encoding);
+    let plan = O::plan_share(&Sources::here(db, args, &request.keys), has_first);
+    let mut work = portion.take_state::<Work>().unwrap_or_default();
+    let everything = (&mut *work, usize::MAX);
+    compute::<Store>(&plan, everything, &db.tuning.encoding, portion, &mut Out::default());
+    if portion.is_unfinished() {
+        portion.keep_state(work);
+        return Ok(None);
+    }
+    let set = std::mem::take(&mut work.result);
+    portion.keep_state(work);
     Ok(Some(Box::new(Share { set, has_first })))
 }
 
@@ -314,48 +300,25 @@ pub(super) fn commit<O: Operation, C: Outcome>(
     db: &mut Db,
     args: &Args<'_>,
     parcels: &[Parcel],
+    portion: &mut Portion,
     out: &mut Out,
 ) -> CmdResult {
     let request = C::read::<O>(args)?;
-    if db.owns(args.key(request.result_at)) {
-        C::finish::<O>(db, args, &request, parcels, out);
+    if !db.owns(args.key(request.result_at)) {
+        return Ok(());
+    }
+    portion.do_at_least(args.len());
+    let start = out.encoded().len();
+    let mut work = portion.take_state::<Work>().map_or_else(Work::default, |work| *work);
+    let plan = O::plan(&Sources::everywhere(db, args, &request.keys, parcels));
+    let limited = (&mut work, request.limit);
+    compute::<C>(&plan, limited, &db.tuning.encoding, portion, out);
+    if !portion.is_unfinished() {
+        C::finish::<O>(db, args, &mut work, (portion, start), out);
+    }
+    // Also at the end: what it holds may be large.
+    if portion.may_go_on() {
+        portion.keep_state(Box::new(work));
     }
     Ok(())
-}
-
-/// The sources on this shard. Their types were checked.
-fn here<'s>(db: &'s Db, args: &Args<'_>, request: &Request) -> Sources<'s> {
-    let mut sources = Sources { first: None, others: Vec::new(), any_empty: false };
-    for position in request.keys.clone() {
-        let key = args.key(position);
-        if !db.owns(key) {
-            continue;
-        }
-        match db.peek_as::<Set>(key).ok().flatten() {
-            Some(set) if position == request.keys.start => sources.first = Some(set),
-            Some(set) => sources.others.push(set),
-            None => sources.any_empty = true,
-        }
-    }
-    sources
-}
-
-/// The sources on this shard, and what stands for those elsewhere.
-fn everywhere<'s>(
-    db: &'s Db,
-    args: &Args<'_>,
-    request: &Request,
-    parcels: &'s [Parcel],
-) -> Sources<'s> {
-    let mut sources = here(db, args, request);
-    let shares = parcels.iter().flatten().filter_map(|parcel| parcel.downcast_ref::<Share>());
-    for share in shares {
-        sources.any_empty |= share.set.is_empty();
-        if share.has_first {
-            sources.first = Some(&share.set);
-        } else {
-            sources.others.push(&share.set);
-        }
-    }
-    sources
 }

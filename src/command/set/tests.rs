@@ -3,16 +3,19 @@
 use std::collections::BTreeSet;
 
 use super::COMMANDS;
-use crate::command::spec::Run;
-use crate::resp::args::Key;
-use crate::resp::out::{Out, Protocol};
-use crate::store::db::Db;
-use crate::testing::{Fixture, with_args};
+use crate::base::probe::set_small_portions;
+use crate::command::spec::Command;
+use crate::resp::out::Protocol;
+use crate::testing::Fixture;
+use crate::testing::parts::Parts;
 
 const WRONG_TYPE: &str = "-WRONGTYPE Operation against a key holding the wrong kind of value";
 
+const FAMILIES: &[&[Command]] =
+    &[COMMANDS, crate::command::string::COMMANDS, crate::command::generic::COMMANDS];
+
 fn fixture() -> Fixture {
-    Fixture::new(&[COMMANDS, crate::command::string::COMMANDS])
+    Fixture::new(FAMILIES)
 }
 
 fn run(fixture: &mut Fixture, command: &str) -> String {
@@ -292,90 +295,71 @@ fn sets_are_a_type_of_their_own_in_resp3() {
     );
 }
 
-/// A shard that owns a part of the slots.
-fn shard(number: u16, shards: u16) -> Fixture {
-    let mut fixture = fixture();
-    let slots = crate::base::layout::Layout::even(shards).slots_of(number);
-    fixture.db = Db::new(16, number, shards, slots, 1, fixture.db.tuning);
-    fixture
-}
-
 const KEYS: [&str; 5] = ["a", "b", "c", "d", "e"];
 
-fn owner<'p>(parts: &'p mut [Fixture], key: &str) -> &'p mut Fixture {
-    let key = Key::new(key.as_bytes());
-    let owner = parts.iter_mut().find(|part| part.db.owns(key));
-    owner.expect("every slot has an owner")
-}
-
-/// Every operation gives the same on one shard and when its keys lie on three.
+/// Every operation gives the same on one shard and when its keys lie on three, whether it is done
+/// at once or in portions.
 #[test]
 fn results_do_not_depend_on_where_the_keys_are() {
-    let members = |seed: u64, name: u64| {
-        let is_in = move |member: &u64| (member * 31 + name * 7 + seed * 13) % 11 < 6;
-        (0..40)
-            .filter(is_in)
-            .map(|member| if member % 2 == 0 { member.to_string() } else { format!("m{member}") })
-    };
     for seed in 0..4 {
-        let (mut whole, mut parts) = (fixture(), [0, 1, 2].map(|number| shard(number, 3)));
-        for (name, key) in KEYS.into_iter().enumerate() {
-            for member in members(seed, name as u64) {
-                let words = ["SADD", key, &member];
-                whole.run(&words);
-                owner(&mut parts, key).run(&words);
+        for (members, is_sliced) in [(40, false), (40, true), (900, true)] {
+            let (mut whole, mut parts) = (fixture(), Parts::new(3, FAMILIES));
+            for (name, key) in KEYS.into_iter().enumerate() {
+                for member in members_of_key(seed, name as u64, members) {
+                    let words = ["SADD", key, &member];
+                    whole.run(&words);
+                    parts.owner(key).run(&words);
+                }
             }
-        }
-        for command in [
-            "SINTER a b c d",
-            "SINTER a missing b",
-            "SUNION a b c",
-            "SDIFF a b",
-            "SDIFF e d",
-            "SDIFF a e missing",
-            "SDIFF missing a b",
-            "SINTERCARD 3 a b c",
-            "SUNIONCARD 5 a b c d e",
-            "SDIFFCARD 2 c d",
-            "SINTERSTORE a b c",
-            "SUNIONSTORE b b d",
-            "SDIFFSTORE e d a missing",
-            "SMOVE a b m1",
-            "SMOVE b a 2",
-            "SMOVE c d m3",
-            "SMOVE missing d m3",
-            "SUNION a b",
-        ] {
-            let expected = run(&mut whole, command);
-            let reply = run_in_parts(&mut parts, command);
-            assert_eq!(members_of(&reply), members_of(&expected), "{command}");
-            assert_eq!(reply.split(' ').next(), expected.split(' ').next(), "{command}");
-        }
-        for key in KEYS {
-            let expected = run(&mut whole, &format!("SMEMBERS {key}"));
-            let reply = run(owner(&mut parts, key), &format!("SMEMBERS {key}"));
-            assert_eq!(members_of(&reply), members_of(&expected), "{key}");
+            compare(&mut whole, &mut parts, is_sliced);
         }
     }
 }
 
-/// Runs a two-phase command as the coordinator does; the reply is that of the first key's owner.
-fn run_in_parts(parts: &mut [Fixture], command: &str) -> String {
-    let words: Vec<&[u8]> = command.split(' ').map(str::as_bytes).collect();
-    let row = COMMANDS.iter().find(|row| row.spec.name.as_bytes() == words[0]).expect("a row");
-    let Run::TwoPhase { collect, commit } = row.run else { panic!("a command in two phases") };
-    let first_key = if command.contains("CARD ") { 2 } else { 1 };
-    with_args(&words, |args| {
-        let parcels: Vec<_> =
-            parts.iter().map(|part| collect(&part.db, args).expect("all are sets")).collect();
-        let mut reply = None;
-        for part in parts.iter_mut() {
-            let mut out = Out::new(Protocol::Resp2);
-            commit(&mut part.db, args, &parcels, &mut out).expect("all are sets");
-            if part.db.owns(args.key(first_key)) {
-                reply = Some(String::from_utf8_lossy(&out.to_vec()).replace("\r\n", " "));
-            }
+fn members_of_key(seed: u64, name: u64, count: u64) -> impl Iterator<Item = String> {
+    let is_in = move |member: &u64| (member * 31 + name * 7 + seed * 13) % 11 < 6;
+    let text = |member| if member % 2 == 0 { format!("{member}") } else { format!("m{member}") };
+    (0..count).filter(is_in).map(text)
+}
+
+fn compare(whole: &mut Fixture, parts: &mut Parts, is_sliced: bool) {
+    for command in [
+        "SINTER a b c d",
+        "SINTER a missing b",
+        "SINTER a a",
+        "SUNION a b c",
+        "SDIFF a b",
+        "SDIFF e d",
+        "SDIFF a e missing",
+        "SDIFF a b c d e",
+        "SDIFF missing a b",
+        "SINTERCARD 3 a b c",
+        "SINTERCARD 3 a b c LIMIT 2",
+        "SUNIONCARD 5 a b c d e",
+        "SUNIONCARD 5 a b c d e LIMIT 30",
+        "SDIFFCARD 2 c d",
+        "SINTERSTORE a b c",
+        "SUNIONSTORE b b d",
+        "SDIFFSTORE e d a missing",
+        "SMOVE a b m1",
+        "SMOVE b a 2",
+        "SMOVE c d m3",
+        "SMOVE missing d m3",
+        "SUNION a b",
+    ] {
+        let expected = run(whole, command);
+        set_small_portions(is_sliced);
+        let words: Vec<&str> = command.split(' ').collect();
+        let reply = parts.run(&words);
+        set_small_portions(false);
+        let reply = reply.replace("\r\n", " ");
+        assert_eq!(members_of(&reply), members_of(&expected), "{command}");
+        assert_eq!(reply.split(' ').next(), expected.split(' ').next(), "{command}");
+    }
+    for key in KEYS {
+        for command in [format!("SMEMBERS {key}"), format!("OBJECT ENCODING {key}")] {
+            let (expected, reply) = (run(whole, &command), run(parts.owner(key), &command));
+            assert_eq!(members_of(&reply), members_of(&expected), "{command}");
         }
-        reply.expect("the first key has an owner").trim_end().to_owned()
-    })
+    }
 }

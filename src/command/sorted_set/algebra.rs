@@ -4,27 +4,30 @@
 //! destination of the STORE forms. Phase one copies to it what it does not have itself; phase two
 //! computes there, from its own sets in place and from the copies.
 //!
-//! Invariant: what the inputs are is decided in the order of the arguments, and what is computed in
-//! the order of their sizes, as Redis does, so that sums of floating point numbers agree.
+//! Where there is much to do it goes in portions, of which each ends in one of three stages:
+//! members are found, then put in order, then answered.
+//!
+//! Invariant: what the inputs are is decided in the order of the arguments.
 
+mod join;
 mod source;
 
-use std::cmp::Ordering;
 use std::ops::Range;
 
-use ahash::AHashMap;
-
-use self::source::{Input, Source, find_inputs, gather};
-use super::entries::write_list;
-use super::store_result;
+use self::join::{Aggregate, Computation};
+use self::source::{Gathered, find_inputs};
+use super::entries::{open_list, write_list, write_member};
 use crate::base::num;
-use crate::command::spec::Parcel;
-use crate::ds::listpack::Item;
+use crate::command::portion::Portion;
+use crate::command::spec::{Parcel, Run};
+use crate::ds::ranked::{Ranking, Unranked};
 use crate::resp::args::{Args, Reader};
 use crate::resp::error::{CmdError, CmdResult};
 use crate::resp::out::Out;
-use crate::store::change::Event;
-use crate::store::db::Db;
+use crate::store::bulky::Bulky;
+use crate::store::db::{Db, Expiry};
+use crate::store::object::{Object, Typed};
+use crate::store::sorted_set::SortedSet;
 
 const BAD_WEIGHT: CmdError = CmdError::Text("ERR weight value is not a float");
 const BAD_LIMIT: CmdError = CmdError::Text("ERR LIMIT can't be negative");
@@ -86,55 +89,13 @@ impl Form {
     }
 }
 
-/// How the scores of one member become one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Aggregate {
-    Sum,
-    Min,
-    Max,
-    /// The weights of the inputs that hold the member are added up, whatever its scores.
-    Count,
-}
-
-impl Aggregate {
-    fn join(self, sum: f64, next: f64) -> f64 {
-        match self {
-            // Infinities of both signs add up to zero.
-            Aggregate::Sum | Aggregate::Count => number_or_zero(sum + next),
-            Aggregate::Min => {
-                if next < sum {
-                    next
-                } else {
-                    sum
-                }
-            }
-            Aggregate::Max => {
-                if next > sum {
-                    next
-                } else {
-                    sum
-                }
-            }
-        }
-    }
-
-    /// What one input contributes.
-    fn weigh(self, weight: f64, score: f64) -> f64 {
-        if self == Aggregate::Count { weight } else { weight * score }
-    }
-}
-
-fn number_or_zero(value: f64) -> f64 {
-    if value.is_nan() { 0.0 } else { value }
-}
-
 /// What stands behind the keys.
 struct Options {
     /// One for each key, or none at all.
     weights: Vec<f64>,
     aggregate: Aggregate,
     with_scores: bool,
-    /// The largest count that is of interest; 0 for any.
+    /// The largest count that is of interest.
     limit: usize,
 }
 
@@ -144,7 +105,7 @@ impl Options {
             weights: Vec::new(),
             aggregate: Aggregate::Sum,
             with_scores: false,
-            limit: 0,
+            limit: usize::MAX,
         };
         let joins = form.operation != Operation::Difference && form.target != Target::Count;
         let mut words = args.reader(keys.end);
@@ -158,7 +119,8 @@ impl Options {
             } else if form.target == Target::Count && words.left() > 1 && words.keyword("LIMIT") {
                 let limit = num::parse_i64(words.word()?);
                 let limit = limit.and_then(|limit| usize::try_from(limit).ok());
-                options.limit = limit.ok_or(BAD_LIMIT)?;
+                let limit = limit.ok_or(BAD_LIMIT)?;
+                options.limit = if limit == 0 { usize::MAX } else { limit };
             } else {
                 return Err(CmdError::Syntax);
             }
@@ -187,108 +149,55 @@ fn read_aggregate(words: &mut Reader<'_>) -> Result<Aggregate, CmdError> {
     found.map(|(_, aggregate)| aggregate).ok_or(CmdError::Syntax)
 }
 
-/// A member of a result.
-type Scored = (Box<[u8]>, f64);
-
-/// Everything a computation needs.
-struct Computation<'a> {
-    /// In the order of the arguments for a difference, else the smallest first.
-    inputs: Vec<Input<'a>>,
-    options: Options,
+/// What a computation in portions goes through.
+enum Work {
+    Counting(usize),
+    Finding(Unranked),
+    Ordering(Ranking),
+    Answering(SortedSet),
 }
 
-impl<'a> Computation<'a> {
-    fn new(form: &Form, mut inputs: Vec<Input<'a>>, options: Options) -> Computation<'a> {
-        if form.operation != Operation::Difference {
-            inputs.sort_by_key(Input::len);
-        }
-        Computation { inputs, options }
-    }
-
-    fn weigh(&self, input: &Input<'_>, score: f64) -> f64 {
-        self.options.aggregate.weigh(self.options.weight(input.index), score)
-    }
-
-    /// The result, ordered by score and member.
-    fn result(&self, operation: Operation) -> Vec<Scored> {
-        let mut members = match operation {
-            Operation::Union => self.union(),
-            Operation::Intersection => {
-                let mut members = Vec::new();
-                self.intersect(|member, score| {
-                    members.push((member.into(), score));
-                    true
-                });
-                members
-            }
-            Operation::Difference => self.difference(),
-        };
-        members.sort_unstable_by(|(left, left_score), (right, right_score)| {
-            let by_score = left_score.partial_cmp(right_score).unwrap_or(Ordering::Equal);
-            by_score.then_with(|| left.cmp(right))
-        });
-        members
-    }
-
-    fn union(&self) -> Vec<Scored> {
-        let mut scores: AHashMap<Box<[u8]>, f64> = AHashMap::new();
-        for input in &self.inputs {
-            input.for_each(|member, score| {
-                let score = number_or_zero(self.weigh(input, score));
-                match scores.get_mut(member) {
-                    Some(sum) => *sum = self.options.aggregate.join(*sum, score),
-                    None => drop(scores.insert(member.into(), score)),
-                }
-                true
-            });
-        }
-        scores.into_iter().collect()
-    }
-
-    /// Calls `visit` with each common member until it says false.
-    fn intersect(&self, mut visit: impl FnMut(&[u8], f64) -> bool) {
-        let Some((smallest, others)) = self.inputs.split_first() else { return };
-        smallest.for_each(|member, score| {
-            let mut sum = number_or_zero(self.weigh(smallest, score));
-            for other in others {
-                let Some(score) = other.score(member) else { return true };
-                sum = self.options.aggregate.join(sum, self.weigh(other, score));
-            }
-            visit(member, sum)
-        });
-    }
-
-    fn difference(&self) -> Vec<Scored> {
-        let mut members = Vec::new();
-        let Some((first, others)) = self.inputs.split_first() else { return members };
-        first.for_each(|member, score| {
-            if others.iter().all(|other| other.score(member).is_none()) {
-                members.push((member.into(), score));
-            }
-            true
-        });
-        members
-    }
-
-    /// Number of common members, counted up to the limit.
-    fn count(&self) -> usize {
-        let (mut count, limit) = (0, self.options.limit);
-        self.intersect(|_, _| {
-            count += 1;
-            limit == 0 || count < limit
-        });
-        count
+impl Work {
+    fn begin(target: Target) -> Work {
+        if target == Target::Count { Work::Counting(0) } else { Work::Finding(Unranked::default()) }
     }
 }
 
-fn collect(db: &Db, args: &Args<'_>, form: &Form) -> Result<Parcel, CmdError> {
+impl Bulky for Work {
+    fn free_some(&mut self, budget: usize) -> bool {
+        match self {
+            Work::Counting(_) => true,
+            Work::Finding(members) => members.free_some(budget),
+            Work::Ordering(ranking) => ranking.free_some(budget),
+            Work::Answering(set) => set.free_some(budget),
+        }
+    }
+}
+
+fn collect(
+    db: &Db,
+    args: &Args<'_>,
+    portion: &mut Portion,
+    form: &Form,
+) -> Result<Parcel, CmdError> {
+    let is_elsewhere = !db.owns(args.key(first_key(form)));
+    if !is_elsewhere && !portion.is_first() {
+        return Ok(None);
+    }
     let keys = form.keys(args)?;
     // Options are read in phase two: whichever shard finds a wrong type, that error comes first.
     let inputs = find_inputs(db, args, &keys)?;
-    if db.owns(args.key(first_key(form))) {
+    if !is_elsewhere {
         return Ok(None);
     }
-    Ok(Some(Box::new(gather(&inputs))))
+    portion.do_at_least(args.len());
+    let mut gathered = portion.take_state::<Gathered>().unwrap_or_default();
+    gathered.copy(&inputs, portion);
+    if portion.is_unfinished() {
+        portion.keep_state(gathered);
+        return Ok(None);
+    }
+    Ok(Some(gathered))
 }
 
 /// Position of the key whose owner decides.
@@ -300,6 +209,7 @@ fn commit(
     db: &mut Db,
     args: &Args<'_>,
     parcels: &[Parcel],
+    portion: &mut Portion,
     out: &mut Out,
     form: &Form,
 ) -> CmdResult {
@@ -308,56 +218,131 @@ fn commit(
     }
     let keys = form.keys(args)?;
     let options = Options::read(args, form, &keys)?;
-    let with_scores = options.with_scores;
-    let sources: Vec<Source<'_>> = source::all(db, args, &keys, parcels)?;
-    let inputs = sources.iter().enumerate().map(|(index, source)| Input { index, source });
-    let computation = Computation::new(form, inputs.collect(), options);
-    if form.target == Target::Count {
-        out.count(computation.count());
-        return Ok(());
+    portion.do_at_least(args.len());
+    if !portion.may_go_on() && form.target != Target::Count {
+        return commit_at_once(db, args, parcels, portion, out, (form, &keys, &options));
     }
-    let members = computation.result(form.operation);
-    if form.target == Target::Store {
-        let list = members.iter().map(|(member, score)| (&**member, *score));
-        store_result(db, args.key(1), list, store_event(form));
-        out.count(members.len());
-    } else {
-        let list = members.iter().map(|(member, score)| (Item::Text(member), *score));
-        write_list(out, list, with_scores);
+    let computation = || {
+        let inputs = source::all(db, args, &keys, parcels)?;
+        Ok::<_, CmdError>(Computation::new(form.operation, inputs, &options))
+    };
+    let kept = portion.take_state::<Work>().map(|work| *work);
+    let work = match kept.unwrap_or_else(|| Work::begin(form.target)) {
+        Work::Counting(mut count) => {
+            computation()?.count(&mut count, portion);
+            if !portion.is_unfinished() {
+                out.count(count);
+            }
+            Work::Counting(count)
+        }
+        Work::Finding(mut members) => {
+            computation()?.find(&mut members, portion);
+            if portion.is_unfinished() {
+                Work::Finding(members)
+            } else {
+                portion.go_on(0);
+                Work::Ordering(Ranking::new(members))
+            }
+        }
+        Work::Ordering(ranking) => order(db, args, form, ranking, portion, out),
+        Work::Answering(set) => {
+            answer(&set, options.with_scores, portion, out);
+            Work::Answering(set)
+        }
+    };
+    // Also at the end: what it holds may be large.
+    if portion.may_go_on() {
+        portion.keep_state(Box::new(work));
     }
     Ok(())
 }
 
-fn store_event(form: &Form) -> Event {
-    super::event(form.name)
+/// Answers or stores the result, if the portion admits that.
+fn commit_at_once(
+    db: &mut Db,
+    args: &Args<'_>,
+    parcels: &[Parcel],
+    portion: &mut Portion,
+    out: &mut Out,
+    (form, keys, options): (&Form, &Range<usize>, &Options),
+) -> CmdResult {
+    let inputs = source::all(db, args, keys, parcels)?;
+    let members = Computation::new(form.operation, inputs, options).find_all(portion);
+    if portion.is_unfinished() {
+        return Ok(());
+    }
+    if form.target == Target::Store {
+        let set = SortedSet::of_sorted(members.into_iter(), &db.tuning.encoding);
+        store(db, args, form, set, out);
+    } else {
+        write_list(out, members.into_iter(), options.with_scores);
+    }
+    Ok(())
 }
 
-/// Declares the two phases of a command.
-macro_rules! phases {
-    ($($collect:ident, $commit:ident, $form:expr;)*) => {
-        $(
-            pub(super) fn $collect(db: &Db, args: &Args<'_>) -> Result<Parcel, CmdError> {
-                collect(db, args, &$form)
-            }
+/// Puts in order what was found, and stores it where it is to be stored.
+fn order(
+    db: &mut Db,
+    args: &Args<'_>,
+    form: &Form,
+    mut ranking: Ranking,
+    portion: &mut Portion,
+    out: &mut Out,
+) -> Work {
+    // An element takes about twice as long as one that is found.
+    if !ranking.advance(portion.room().div_ceil(2)) {
+        portion.go_on(0);
+        return Work::Ordering(ranking);
+    }
+    let set = SortedSet::of_ranked(ranking.finish(), &db.tuning.encoding);
+    if form.target == Target::Store {
+        store(db, args, form, set, out);
+        return Work::begin(form.target);
+    }
+    portion.go_on(0);
+    Work::Answering(set)
+}
 
-            pub(super) fn $commit(
-                db: &mut Db,
-                args: &Args<'_>,
-                parcels: &[Parcel],
-                out: &mut Out,
-            ) -> CmdResult {
-                commit(db, args, parcels, out, &$form)
-            }
+fn store(db: &mut Db, args: &Args<'_>, form: &Form, set: SortedSet, out: &mut Out) {
+    out.count(set.len());
+    let event = super::event(form.name);
+    db.write(args.key(1)).put_object(Object::SortedSet(set), Expiry::Never, event);
+}
+
+/// Answers as much of a result as the portion says.
+fn answer(set: &SortedSet, with_scores: bool, portion: &mut Portion, out: &mut Out) {
+    let Some(ranks) = portion.range(set.len()) else { return };
+    if ranks.start == 0 {
+        open_list(out, set.len(), with_scores);
+    }
+    for (member, score) in set.walk(ranks.clone(), false) {
+        write_member(out, member, score, with_scores);
+        if portion.next(&ranks, out).is_break() {
+            break;
+        }
+    }
+}
+
+/// Declares how a command runs.
+macro_rules! runs {
+    ($($name:ident, $form:expr;)*) => {
+        $(
+            pub(super) const $name: Run = Run::LongPhases {
+                collect: |db, args, portion| collect(db, args, portion, &$form),
+                commit: |db, args, parcels, portion, out| {
+                    commit(db, args, parcels, portion, out, &$form)
+                },
+            };
         )*
     };
 }
 
-phases! {
-    zunion_collect, zunion, UNION;
-    zinter_collect, zinter, INTERSECTION;
-    zdiff_collect, zdiff, DIFFERENCE;
-    zunionstore_collect, zunionstore, UNION_STORE;
-    zinterstore_collect, zinterstore, INTERSECTION_STORE;
-    zdiffstore_collect, zdiffstore, DIFFERENCE_STORE;
-    zintercard_collect, zintercard, INTERSECTION_COUNT;
+runs! {
+    ZUNION, UNION;
+    ZINTER, INTERSECTION;
+    ZDIFF, DIFFERENCE;
+    ZUNIONSTORE, UNION_STORE;
+    ZINTERSTORE, INTERSECTION_STORE;
+    ZDIFFSTORE, DIFFERENCE_STORE;
+    ZINTERCARD, INTERSECTION_COUNT;
 }

@@ -1,6 +1,6 @@
 //! Members with scores outside of a set: on their way to another core, or to a reply.
 //!
-//! All lie in one buffer, so that a thousand members cost no thousand allocations:
+//! Many lie in one page, so that a thousand members cost no thousand allocations:
 //!
 //! ```text
 //! | score (8) | length (4) | bytes ... | score | length | ...
@@ -10,23 +10,35 @@ use crate::ds::listpack::Item;
 use crate::resp::out::Out;
 use crate::store::bulky::Bulky;
 
+/// Bytes of a page that is not the last. Pages grow no further, because that would copy them.
+const PAGE_BYTES: usize = 64 * 1024;
+
 /// Members with scores, in the order in which they were added.
 #[derive(Debug, Default, Clone)]
 pub(in crate::command) struct Entries {
-    bytes: Vec<u8>,
+    pages: Vec<Vec<u8>>,
     count: usize,
 }
 
-impl Bulky for Entries {}
+impl Bulky for Entries {
+    fn free_some(&mut self, _: usize) -> bool {
+        self.pages.pop();
+        self.pages.is_empty()
+    }
+}
 
 impl Entries {
     /// Adds a member, which is shorter than 4 GiB.
     pub fn push(&mut self, member: &[u8], score: f64) {
         let len = u32::try_from(member.len()).expect("a member is shorter than 4 GiB");
-        self.bytes.reserve(size_of::<f64>() + size_of::<u32>() + member.len());
-        self.bytes.extend_from_slice(&score.to_le_bytes());
-        self.bytes.extend_from_slice(&len.to_le_bytes());
-        self.bytes.extend_from_slice(member);
+        if self.pages.last().is_none_or(|page| page.len() >= PAGE_BYTES) {
+            self.pages.push(Vec::new());
+        }
+        let page = self.pages.last_mut().expect("there is one now");
+        page.reserve(size_of::<f64>() + size_of::<u32>() + member.len());
+        page.extend_from_slice(&score.to_le_bytes());
+        page.extend_from_slice(&len.to_le_bytes());
+        page.extend_from_slice(member);
         self.count += 1;
     }
 
@@ -45,25 +57,43 @@ impl Entries {
 
     /// The members with their scores.
     pub fn iter(&self) -> Iter<'_> {
-        Iter { rest: &self.bytes, left: self.count }
+        Iter { page: &[], pages: &self.pages, left: self.count }
+    }
+
+    /// Number of pages.
+    pub fn pages(&self) -> usize {
+        self.pages.len()
+    }
+
+    /// The members in one page.
+    pub fn page(&self, number: usize) -> impl Iterator<Item = (&[u8], f64)> {
+        Iter { page: &self.pages[number], pages: &[], left: self.count }
     }
 }
 
 /// See [`Entries::iter`].
 #[derive(Clone)]
 pub(in crate::command) struct Iter<'a> {
-    rest: &'a [u8],
+    /// What is left of the page.
+    page: &'a [u8],
+    /// The pages behind it.
+    pages: &'a [Vec<u8>],
     left: usize,
 }
 
 impl<'a> Iterator for Iter<'a> {
     type Item = (&'a [u8], f64);
 
+    #[inline]
     fn next(&mut self) -> Option<(&'a [u8], f64)> {
-        let (score, rest) = self.rest.split_first_chunk::<8>()?;
+        if self.page.is_empty() {
+            let (first, pages) = self.pages.split_first()?;
+            (self.page, self.pages) = (first, pages);
+        }
+        let (score, rest) = self.page.split_first_chunk::<8>()?;
         let (len, rest) = rest.split_first_chunk::<4>()?;
         let (member, rest) = rest.split_at(u32::from_le_bytes(*len) as usize);
-        (self.rest, self.left) = (rest, self.left - 1);
+        (self.page, self.left) = (rest, self.left - 1);
         Some((member, f64::from_le_bytes(*score)))
     }
 

@@ -207,6 +207,7 @@ impl Request {
 }
 
 /// The first of a shard's keys that holds anything.
+#[derive(Default)]
 struct Candidate {
     /// Position among the arguments.
     position: usize,
@@ -214,7 +215,11 @@ struct Candidate {
     entries: Option<Entries>,
 }
 
-impl Bulky for Candidate {}
+impl Bulky for Candidate {
+    fn free_some(&mut self, budget: usize) -> bool {
+        self.entries.as_mut().is_none_or(|entries| entries.free_some(budget))
+    }
+}
 
 impl Candidate {
     /// The candidate of the shard whose key comes first.
@@ -225,36 +230,160 @@ impl Candidate {
     }
 }
 
-pub(super) fn zmpop_collect(db: &Db, args: &Args<'_>) -> Result<Parcel, CmdError> {
-    Ok(candidate(db, args, &Request::read(args, 1)?))
+/// The position of the first of a shard's keys that exists, and the set there.
+/// [`CmdError::WrongType`] in its place if it is none.
+fn first_key<'d>(
+    db: &'d Db,
+    args: &Args<'_>,
+    request: &Request,
+) -> Option<(usize, Result<&'d SortedSet, CmdError>)> {
+    request.keys.clone().filter(|position| db.owns(args.key(*position))).find_map(|position| {
+        let set = db.peek_as::<SortedSet>(args.key(position)).transpose()?;
+        Some((position, set))
+    })
 }
 
 /// Finds a shard's candidate.
 pub(super) fn candidate(db: &Db, args: &Args<'_>, request: &Request) -> Parcel {
-    for position in request.keys.clone() {
-        let key = args.key(position);
-        if !db.owns(key) || db.peek(key).is_none() {
-            continue;
-        }
-        let Ok(set) = db.peek_as::<SortedSet>(key) else {
-            return Some(Box::new(Candidate { position, entries: None }));
-        };
-        let set = set.expect("the key exists");
+    let (position, set) = first_key(db, args, request)?;
+    let entries = set.ok().map(|set| {
         let mut entries = Entries::default();
         let ranks = request.end.ranks(set.len(), request.count);
         entries.extend(set.walk(ranks, request.end == End::Max));
-        return Some(Box::new(Candidate { position, entries: Some(entries) }));
+        entries
+    });
+    Some(Box::new(Candidate { position, entries }))
+}
+
+/// Finds a shard's candidate. The owner of the first key answers: if the members are its own it
+/// takes them later, else they are copied here, as many in one call as the portion says.
+pub(super) fn zmpop_collect(
+    db: &Db,
+    args: &Args<'_>,
+    portion: &mut Portion,
+) -> Result<Parcel, CmdError> {
+    let request = Request::read(args, 1)?;
+    let Some((position, set)) = first_key(db, args, &request) else { return Ok(None) };
+    let Ok(set) = set else { return Ok(Some(Box::new(Candidate { position, entries: None }))) };
+    let mut found = portion.take_state::<Candidate>().unwrap_or_default();
+    found.position = position;
+    let entries = found.entries.get_or_insert_default();
+    let ranks = request.end.ranks(set.len(), request.count);
+    if !db.owns(args.key(request.keys.start))
+        && let Some(here) = portion.range(ranks.len())
+    {
+        let count = portion.room().min(here.len());
+        let left = match request.end {
+            End::Min => ranks.start + here.start..ranks.end,
+            End::Max => ranks.start..ranks.end - here.start,
+        };
+        entries.extend(set.walk(left, request.end == End::Max).take(count));
+        if count < here.len() {
+            portion.go_on((here.start + count) as u128);
+        }
     }
-    None
+    if portion.is_unfinished() {
+        portion.keep_state(found);
+        return Ok(None);
+    }
+    Ok(Some(found))
 }
 
 pub(super) fn zmpop_commit(
     db: &mut Db,
     args: &Args<'_>,
     parcels: &[Parcel],
+    portion: &mut Portion,
     out: &mut Out,
 ) -> CmdResult {
-    answer(db, args, &Request::read(args, 1)?, parcels, out)
+    let request = Request::read(args, 1)?;
+    let Some(chosen) = Candidate::first(parcels) else {
+        out.null_array();
+        return Ok(());
+    };
+    let entries = chosen.entries.as_ref().ok_or(CmdError::WrongType)?;
+    let (key, answers) = (args.key(chosen.position), db.owns(args.key(request.keys.start)));
+    if db.owns(key) {
+        let mut unread = Out::default();
+        return pop_named(db, key, &request, portion, if answers { out } else { &mut unread });
+    }
+    if answers {
+        copy_out(key, entries, portion, out);
+    }
+    Ok(())
+}
+
+/// Takes members from an end of one set, as many in one call as the portion says, and writes the
+/// key and them, as ZMPOP answers; null if there is no such key.
+fn pop_named(
+    db: &mut Db,
+    key: Key<'_>,
+    request: &Request,
+    portion: &mut Portion,
+    out: &mut Out,
+) -> CmdResult {
+    // It may have expired since it was found.
+    let Some(mut set) = db.edit::<SortedSet>(key)? else {
+        out.null_array();
+        return Ok(());
+    };
+    let (end, is_first) = (request.end, portion.is_first());
+    let total = if is_first { request.count.min(set.len()) } else { portion.at() as usize };
+    if !portion.admits(total) {
+        return Ok(());
+    }
+    if is_first {
+        open_named(key, total, out);
+    }
+    // To write a member and to remove it takes twice as long as either.
+    let here = portion.room().div_ceil(2).min(total - portion.counted());
+    let ranks = end.ranks(set.len(), here);
+    for (member, score) in set.walk(ranks.clone(), end == End::Max) {
+        write_pair(out, member, score);
+    }
+    portion.count(ranks.len());
+    set.remove_ranks(ranks);
+    if portion.counted() < total {
+        portion.go_on(total as u128);
+    } else {
+        set.changed_elements(end.event(), total);
+        let mut digits = itoa::Buffer::new();
+        set.repeat_as(&[end.command(), key.bytes, digits.format(total).as_bytes()]);
+    }
+    Ok(())
+}
+
+/// Answers members that came from another shard, a few pages of them in one call.
+fn copy_out(key: Key<'_>, entries: &Entries, portion: &mut Portion, out: &mut Out) {
+    if !portion.admits(entries.len()) {
+        return;
+    }
+    if portion.is_first() {
+        open_named(key, entries.len(), out);
+    }
+    for page in portion.at() as usize..entries.pages() {
+        if portion.is_full(out) {
+            return portion.go_on(page as u128);
+        }
+        for (member, score) in entries.page(page) {
+            portion.count(1);
+            write_pair(out, Item::Text(member), score);
+        }
+    }
+}
+
+/// Opens ZMPOP's reply.
+fn open_named(key: Key<'_>, count: usize, out: &mut Out) {
+    out.array(2);
+    out.bulk(key.bytes);
+    out.array(count);
+}
+
+/// Each member stands with its score in an array of its own, in both protocols.
+fn write_pair(out: &mut Out, member: Item<'_>, score: f64) {
+    out.array(2);
+    write_member(out, member, score, false);
+    out.double(score);
 }
 
 /// Takes the members from the first candidate of all shards, if there is one: its key and them.
@@ -285,14 +414,9 @@ pub(super) fn answer(
         out.null_array();
         return Ok(());
     };
-    out.array(2);
-    out.bulk(key.bytes);
-    // Each member stands with its score in an array of its own, in both protocols.
-    out.array(entries.len());
+    open_named(key, entries.len(), out);
     for (member, score) in entries.iter() {
-        out.array(2);
-        out.bulk(member);
-        out.double(score);
+        write_pair(out, Item::Text(member), score);
     }
     Ok(())
 }

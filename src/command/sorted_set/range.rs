@@ -4,15 +4,16 @@
 use std::ops::Range;
 
 use super::bounds::{Bounds, By};
-use super::entries::{Entries, open_list, write_member};
-use super::store_result;
+use super::entries::{open_list, write_member};
 use crate::command::portion::Portion;
 use crate::command::spec::Parcel;
 use crate::resp::args::Args;
 use crate::resp::error::{CmdError, CmdResult};
 use crate::resp::out::Out;
+use crate::store::bulky::Bulky;
 use crate::store::change::Event;
-use crate::store::db::Db;
+use crate::store::db::{Db, Expiry};
+use crate::store::object::{EncodingLimits, Object, Typed};
 use crate::store::sorted_set::SortedSet;
 
 const LIMIT_BY_RANK: CmdError = CmdError::Text(
@@ -253,31 +254,96 @@ pub(super) fn zremrangebylex(
     remove(db, args, portion, out, (By::Lex, super::event("zremrangebylex")))
 }
 
-/// Copies the range out, on the core of the source.
-pub(super) fn zrangestore_collect(db: &Db, args: &Args<'_>) -> Result<Parcel, CmdError> {
+/// A range on its way to where it is stored.
+struct Stored(SortedSet);
+
+impl Bulky for Stored {
+    fn free_some(&mut self, budget: usize) -> bool {
+        self.0.free_some(budget)
+    }
+}
+
+impl Stored {
+    /// Adds as many members of these ranks as the portion says. False if there are more.
+    fn go_on(
+        &mut self,
+        set: &SortedSet,
+        ranks: Range<usize>,
+        limits: &EncodingLimits,
+        portion: &mut Portion,
+    ) -> bool {
+        let Some(here) = portion.range(ranks.len()) else { return false };
+        // To read a member and to add it takes about twice as long as either.
+        let count = portion.room().div_ceil(2).min(here.len());
+        let first = ranks.start + here.start;
+        let mut digits = itoa::Buffer::new();
+        for (member, score) in set.walk(first..first + count, false) {
+            self.0.append(member.bytes(&mut digits), score, limits);
+        }
+        if count < here.len() {
+            portion.go_on((here.start + count) as u128);
+        }
+        count == here.len()
+    }
+}
+
+/// Copies the range out, on the core of the source, if it is stored on another.
+pub(super) fn zrangestore_collect(
+    db: &Db,
+    args: &Args<'_>,
+    portion: &mut Portion,
+) -> Result<Parcel, CmdError> {
     let query = Query::read(args, &STORE)?;
     if !db.owns(args.key(2)) {
         return Ok(None);
     }
-    let mut entries = Entries::default();
-    if let Some(set) = db.read_as::<SortedSet>(args.key(2))? {
-        entries.extend(set.walk(query.ranks(set), false));
+    let set = db.read_as::<SortedSet>(args.key(2))?;
+    if db.owns(args.key(1)) {
+        return Ok(None);
     }
-    Ok(Some(Box::new(entries)))
+    let mut stored = take_stored(portion);
+    if let Some(set) = set
+        && !stored.go_on(set, query.ranks(set), &db.tuning.encoding, portion)
+    {
+        portion.keep_state(stored);
+        return Ok(None);
+    }
+    Ok(Some(stored))
 }
 
 pub(super) fn zrangestore_commit(
     db: &mut Db,
     args: &Args<'_>,
     parcels: &[Parcel],
+    portion: &mut Portion,
     out: &mut Out,
 ) -> CmdResult {
-    let mut collected = parcels.iter().flatten();
-    let entries = collected.find_map(|parcel| parcel.downcast_ref::<Entries>());
-    let entries = entries.expect("the source's core has collected");
-    if db.owns(args.key(1)) {
-        store_result(db, args.key(1), entries.iter(), ZRANGESTORE);
+    let (target, source) = (args.key(1), args.key(2));
+    if !db.owns(target) {
+        return Ok(());
     }
-    out.count(entries.len());
+    let mut stored = take_stored(portion);
+    let mut collected = parcels.iter().flatten();
+    let (set, ranks) = if db.owns(source) {
+        let set = db.peek_as::<SortedSet>(source)?;
+        (set, set.map(|set| Query::read(args, &STORE).map(|query| query.ranks(set))).transpose()?)
+    } else {
+        let set = collected.find_map(|parcel| parcel.downcast_ref::<Stored>()).map(|it| &it.0);
+        (set, set.map(|set| 0..set.len()))
+    };
+    if let (Some(set), Some(ranks)) = (set, ranks)
+        && !stored.go_on(set, ranks, &db.tuning.encoding, portion)
+    {
+        portion.keep_state(stored);
+        return Ok(());
+    }
+    out.count(stored.0.len());
+    let stored = Object::SortedSet(stored.0);
+    db.write(target).put_object(stored, Expiry::Never, ZRANGESTORE);
     Ok(())
+}
+
+/// What the portions before have stored.
+fn take_stored(portion: &mut Portion) -> Box<Stored> {
+    portion.take_state().unwrap_or_else(|| Box::new(Stored(SortedSet::new())))
 }

@@ -1,11 +1,21 @@
 //! The family as clients see it, on one shard.
 
 use super::COMMANDS;
+use crate::base::probe::set_small_portions;
+use crate::command::spec::Command;
 use crate::resp::out::Protocol;
 use crate::testing::Fixture;
+use crate::testing::parts::Parts;
+
+const FAMILIES: &[&[Command]] = &[
+    COMMANDS,
+    crate::command::set::COMMANDS,
+    crate::command::string::COMMANDS,
+    crate::command::generic::COMMANDS,
+];
 
 fn fixture() -> Fixture {
-    Fixture::new(&[COMMANDS, crate::command::string::COMMANDS, crate::command::generic::COMMANDS])
+    Fixture::new(FAMILIES)
 }
 
 /// Runs each line of words and expects the reply behind ` => `, written without its line ends.
@@ -179,4 +189,72 @@ fn events_name_what_was_done() {
     assert_eq!(fixture.changes("ZINCRBY z 1 a"), ["zincr: as sent"]);
     assert_eq!(fixture.changes("ZREM z a b"), ["zrem: as sent", "del: carried"]);
     assert_eq!(fixture.changes("ZADD z XX 1 a").len(), 0);
+}
+
+const KEYS: [&str; 6] = ["a", "b", "c", "d", "set", "ints"];
+
+/// Every computation gives the same on one shard and when its keys lie on three, whether it is done
+/// at once or in portions.
+#[test]
+fn results_do_not_depend_on_where_the_keys_are() {
+    for (members, is_sliced) in [(40, false), (400, false), (40, true), (900, true)] {
+        let (mut whole, mut parts) = (fixture(), Parts::new(3, FAMILIES));
+        for member in 0..members {
+            for (number, key) in KEYS.into_iter().enumerate() {
+                if (member * 31 + number * 7) % 11 >= 6 {
+                    continue;
+                }
+                let score = format!("{}.{number}", member * 7 % 60);
+                let name =
+                    if key == "ints" { member.to_string() } else { format!("member {member}") };
+                let words = match key {
+                    "set" | "ints" => vec!["SADD", key, &name],
+                    _ => vec!["ZADD", key, &score, &name],
+                };
+                whole.run(&words);
+                parts.owner(key).run(&words);
+            }
+        }
+        compare(&mut whole, &mut parts, is_sliced);
+    }
+}
+
+fn compare(whole: &mut Fixture, parts: &mut Parts, is_sliced: bool) {
+    for command in [
+        "ZUNION 4 a b set ints WITHSCORES",
+        "ZUNION 3 a missing c WEIGHTS 0.1 2 -0.3 AGGREGATE MIN WITHSCORES",
+        "ZUNION 3 c a b WEIGHTS 0.1 0.2 0.3 WITHSCORES",
+        "ZINTER 3 a b c WITHSCORES",
+        "ZINTER 2 set d WITHSCORES",
+        "ZINTER 2 a missing",
+        "ZDIFF 3 a b set WITHSCORES",
+        "ZDIFF 2 missing a",
+        "ZINTERCARD 3 a b c",
+        "ZINTERCARD 3 a b c LIMIT 2",
+        "ZUNIONSTORE a 3 a b ints",
+        "ZINTERSTORE d 2 d set",
+        "ZDIFFSTORE b 2 b c",
+        "ZDIFFSTORE new 2 c c",
+        "ZRANGESTORE b a 1 -3",
+        "ZRANGESTORE c a 10 (30 BYSCORE",
+        "ZRANGESTORE c a 5 0 BYSCORE REV LIMIT 1 2",
+        "ZRANGESTORE d missing 0 -1",
+        "ZUNION 4 a b c d WITHSCORES",
+        "ZMPOP 2 missing a MIN COUNT 3",
+        "ZMPOP 3 missing none b MAX COUNT 100000",
+        "ZMPOP 3 missing none b MAX COUNT 2",
+        "ZMPOP 2 c a MIN COUNT 20",
+    ] {
+        let words: Vec<&str> = command.split(' ').collect();
+        let expected = whole.run(&words);
+        set_small_portions(is_sliced);
+        let reply = parts.run(&words);
+        set_small_portions(false);
+        assert_eq!(reply, expected, "{command}");
+    }
+    for key in ["a", "b", "c", "d", "new"] {
+        for words in [&["ZRANGE", key, "0", "-1", "WITHSCORES"][..], &["OBJECT", "ENCODING", key]] {
+            assert_eq!(parts.owner(key).run(words), whole.run(words), "{words:?}");
+        }
+    }
 }

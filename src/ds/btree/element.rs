@@ -137,7 +137,7 @@ impl<'a> ElementRef<'a> {
     /// Nothing else reads the score meanwhile, and the caller may write to the element: it has
     /// exclusive access to the structure that owns it.
     #[inline]
-    pub(super) unsafe fn set_score(self, score: f64) {
+    pub(in crate::ds) unsafe fn set_score(self, score: f64) {
         // SAFETY: an element begins with its score; exclusive access is the caller's promise.
         unsafe { self.pointer.cast::<f64>().write(score) };
     }
@@ -147,7 +147,7 @@ impl<'a> ElementRef<'a> {
     /// # Safety
     /// The element is not dropped during `'b`.
     #[inline]
-    pub(super) unsafe fn extend<'b>(self) -> ElementRef<'b> {
+    pub(in crate::ds) unsafe fn extend<'b>(self) -> ElementRef<'b> {
         ElementRef { pointer: self.pointer, owner: PhantomData }
     }
 

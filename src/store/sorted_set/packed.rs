@@ -51,6 +51,12 @@ pub(super) fn has_room(pack: &Listpack, member: &[u8], limits: &EncodingLimits) 
     pack.len() / 2 < limits.sorted_entries && member.len() <= limits.sorted_value
 }
 
+/// Adds a member that is behind all others.
+pub(super) fn append(pack: &mut Listpack, member: &[u8], score: f64) {
+    let end = pack.end();
+    with_score(score, |item| pack.insert_all(end, &[Item::from(member), item]));
+}
+
 /// Adds a member that is not there, where it belongs.
 pub(super) fn insert(pack: &mut Listpack, member: &[u8], score: f64) {
     let at = place(pack, member, score);

@@ -42,13 +42,17 @@ pub const SCANS: u64 = 0b11 << 57;
 pub const KILLS: u64 = 1 << 59;
 /// Values that travel on their own, several kinds.
 pub const LARGE: u64 = 0b111 << 60;
-/// Bits of all kinds.
+/// Sets that are made of others.
+pub const SETS: u64 = 1 << 63;
+/// Bits of all kinds but the last, which few runs have.
 const BITS: u64 = 63;
 
 /// Keys that lie far apart: of the first as many as there are cores, three or four, each has one.
 pub const KEYS: &[&str] = &["a", "b", "c", "d", "e", "f"];
 /// Keys of lists, which nothing else is stored at.
 const LISTS: &[&str] = &["l", "m", "n", "o", "p", "q"];
+/// Keys of sets of integers.
+const SET_KEYS: &[&str] = &["r", "s", "t", "u", "v", "w"];
 /// Keys of large values.
 const LARGE_KEYS: &[&str] = &["x", "y", "z"];
 /// Lengths of large values: shared in replies, received on their own, longer than the input that a
@@ -347,6 +351,10 @@ impl Customer {
         LISTS[self.random.below(self.habits.keys) as usize].to_owned()
     }
 
+    fn set_key(&mut self) -> String {
+        SET_KEYS[self.random.below(self.habits.keys) as usize].to_owned()
+    }
+
     fn large_key(&mut self) -> String {
         LARGE_KEYS[self.random.below(LARGE_KEYS.len() as u64) as usize].to_owned()
     }
@@ -491,14 +499,31 @@ impl Customer {
                 words(&["RENAME", &self.large_key(), &self.large_key()])
             }
             62 => words(&["MGET", &self.large_key(), &self.key(), &self.large_key()]),
+            63 => self.set_command(),
             _ => words(&["GET", &self.key()]),
         }
+    }
+
+    /// A command on sets of integers, which are listed in their order while they are few.
+    fn set_command(&mut self) -> Vec<String> {
+        let (one, other, third) = (self.set_key(), self.set_key(), self.set_key());
+        let mut number = || self.random.below(20).to_string();
+        let numbers = [number(), number(), number()];
+        let words: &[&str] = match self.random.below(7) {
+            0 | 1 => &["SADD", &one, &numbers[0], &numbers[1], &numbers[2]],
+            2 => &["SUNIONSTORE", &one, &other, &third],
+            3 => &["SDIFFSTORE", &one, &other, &third],
+            4 => &["SINTER", &one, &other],
+            5 => &["SUNIONCARD", "3", &one, &other, &third],
+            _ => &["SMEMBERS", &one],
+        };
+        words.iter().map(|word| (*word).to_owned()).collect()
     }
 
     /// A kind of command that this run allows.
     fn kind(&mut self) -> u64 {
         loop {
-            let kind = self.random.below(BITS);
+            let kind = self.random.below(BITS + (self.habits.allowed >> BITS));
             if self.habits.allowed >> kind & 1 == 1 {
                 return kind;
             }

@@ -4,7 +4,7 @@
 //! whose deadline falls between the command's call and its answer may be there for it or not; the
 //! model then goes both ways ([`Model::outcomes`]). In all other cases it is sure.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::base::time::Millis;
 
@@ -13,6 +13,7 @@ use crate::base::time::Millis;
 enum Value {
     Text(Vec<u8>),
     List(VecDeque<Vec<u8>>),
+    Set(BTreeSet<u64>),
 }
 
 /// A value with the time at which it is gone.
@@ -27,7 +28,7 @@ type Keys = BTreeMap<Vec<u8>, Held>;
 /// A key with the number of its database.
 pub type Place = (usize, Vec<u8>);
 
-/// Two databases of strings, and of lists under other names.
+/// Two databases of strings, and of lists and sets under other names.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Model {
     databases: [Keys; 2],
@@ -106,7 +107,7 @@ impl Model {
         self.is_volatile && run.name() == "DBSIZE" && number.is_some_and(|count| least <= count)
     }
 
-    /// Each key with what GET or LRANGE answer at `now`.
+    /// Each key with what GET, LRANGE or SMEMBERS answer at `now`.
     pub fn contents(&self, now: Millis) -> BTreeMap<Place, String> {
         let mut contents = BTreeMap::new();
         for (database, keys) in self.databases.iter().enumerate() {
@@ -115,6 +116,7 @@ impl Model {
                 let shown = match &held.value {
                     Value::Text(text) => bulk(Some(text)),
                     Value::List(list) => array(list.iter().map(|element| bulk(Some(element)))),
+                    Value::Set(numbers) => members(numbers),
                 };
                 contents.insert((database, key.clone()), shown);
             }
@@ -137,6 +139,9 @@ impl Model {
     fn apply(&mut self, run: &Run<'_>) -> String {
         let (database, words, name) = (run.database, run.words, run.name());
         if let Some(reply) = self.apply_to_lists(database, &name, words) {
+            return reply;
+        }
+        if let Some(reply) = apply_to_sets(&mut self.databases[database], &name, words) {
             return reply;
         }
         if let Some(reply) = self.apply_to_all(database, &name, words) {
@@ -276,6 +281,49 @@ impl Model {
     }
 }
 
+/// The reply of a command on sets.
+fn apply_to_sets(keys: &mut Keys, name: &str, words: &[Vec<u8>]) -> Option<String> {
+    let numbers = |key: &Vec<u8>| match keys.get(key).map(|held| &held.value) {
+        None => BTreeSet::new(),
+        Some(Value::Set(numbers)) => numbers.clone(),
+        Some(_) => unreachable!("sets have names of their own"),
+    };
+    let (target, result) = match name {
+        "SADD" => {
+            let before = numbers(&words[1]);
+            let added = words[2..].iter().map(|word| number(word) as u64);
+            let result: BTreeSet<u64> = before.iter().copied().chain(added).collect();
+            let reply = int(result.len() - before.len());
+            put(keys, &words[1], result);
+            return Some(reply);
+        }
+        "SMEMBERS" => return Some(members(&numbers(&words[1]))),
+        "SINTER" => return Some(members(&(&numbers(&words[1]) & &numbers(&words[2])))),
+        "SUNIONCARD" => {
+            let all: BTreeSet<u64> = words[2..].iter().flat_map(numbers).collect();
+            return Some(int(all.len()));
+        }
+        "SUNIONSTORE" => (&words[1], &numbers(&words[2]) | &numbers(&words[3])),
+        "SDIFFSTORE" => (&words[1], &numbers(&words[2]) - &numbers(&words[3])),
+        _ => return None,
+    };
+    let reply = int(result.len());
+    put(keys, target, result);
+    Some(reply)
+}
+
+fn put(keys: &mut Keys, key: &[u8], numbers: BTreeSet<u64>) {
+    if numbers.is_empty() {
+        keys.remove(key);
+    } else {
+        keys.insert(key.to_vec(), Held { value: Value::Set(numbers), deadline: None });
+    }
+}
+
+fn members(numbers: &BTreeSet<u64>) -> String {
+    array(numbers.iter().map(|number| bulk(Some(&number.to_string().into_bytes()))))
+}
+
 /// The key that a reply of BLPOP names.
 pub fn served_key(reply: &[u8]) -> Option<Vec<u8>> {
     let mut lines = reply.strip_prefix(b"*2\r\n")?.split(|byte| *byte == b'\n');
@@ -290,14 +338,14 @@ fn number(word: &[u8]) -> Millis {
 fn text<'k>(keys: &'k Keys, key: &[u8]) -> Option<&'k Vec<u8>> {
     match &keys.get(key)?.value {
         Value::Text(text) => Some(text),
-        Value::List(_) => unreachable!("lists have names of their own"),
+        _ => unreachable!("lists and sets have names of their own"),
     }
 }
 
 fn list_of(held: &Held) -> &VecDeque<Vec<u8>> {
     match &held.value {
         Value::List(list) => list,
-        Value::Text(_) => unreachable!("lists have names of their own"),
+        _ => unreachable!("lists have names of their own"),
     }
 }
 

@@ -70,7 +70,7 @@ impl Weather {
 
     fn mixed(random: &mut Prng) -> Weather {
         let rare = [client::DEADLINES, client::SCANS, client::KILLS, client::LARGE];
-        Weather {
+        let mut weather = Weather {
             climate: Climate::Mixed,
             cores: 1 + random.below(4) as usize,
             delay_max: [1, 20, 200][random.below(3) as usize],
@@ -82,6 +82,11 @@ impl Weather {
             even: false,
             pauses: [0, 0, 4, 16][random.below(4) as usize],
             rare: rare.into_iter().filter(|_| random.chance(1, 4)).sum(),
+        };
+        // Sets are for what computes in portions, where messages are often slow.
+        if weather.small_portions && weather.slow_one_in == 4 {
+            weather.rare |= client::SETS;
         }
+        weather
     }
 }

@@ -1,18 +1,18 @@
 //! The inputs of a computation: sorted sets and sets, here or copied from another core.
 
-use std::cell::OnceCell;
 use std::ops::Range;
 
-use ahash::AHashMap;
-
-use crate::command::sorted_set::entries::Entries;
+use crate::command::portion::Portion;
 use crate::command::spec::Parcel;
+use crate::ds::listpack::Item;
+use crate::ds::ranked::Unranked;
 use crate::resp::args::Args;
 use crate::resp::error::CmdError;
+use crate::resp::out::Out;
 use crate::store::bulky::Bulky;
 use crate::store::db::Db;
 use crate::store::entry::ValueRef;
-use crate::store::object::ObjectRef;
+use crate::store::object::{ObjectRef, Typed};
 use crate::store::set::Set;
 use crate::store::sorted_set::SortedSet;
 
@@ -20,12 +20,14 @@ use crate::store::sorted_set::SortedSet;
 const SET_SCORE: f64 = 1.0;
 
 /// A collection that serves as input.
+#[derive(Clone, Copy)]
 pub(super) enum Source<'a> {
     /// No such key.
     Missing,
     Sorted(&'a SortedSet),
     Set(&'a Set),
-    Copied(Copied<'a>),
+    /// Of another core.
+    Copied(&'a Unranked),
 }
 
 /// One input.
@@ -33,38 +35,7 @@ pub(super) enum Source<'a> {
 pub(super) struct Input<'a> {
     /// Number among the keys, which is also that of its weight.
     pub index: usize,
-    pub source: &'a Source<'a>,
-}
-
-/// Members that came from another core.
-pub(super) struct Copied<'a> {
-    entries: &'a Entries,
-    /// By member, for whoever asks.
-    scores: OnceCell<AHashMap<&'a [u8], f64>>,
-}
-
-impl Input<'_> {
-    /// Number of members.
-    pub fn len(&self) -> usize {
-        self.source.len()
-    }
-
-    /// Calls `visit` with each member until it says false.
-    pub fn for_each(&self, visit: impl FnMut(&[u8], f64) -> bool) {
-        self.source.for_each(visit);
-    }
-
-    /// The score of `member`, if it is there.
-    pub fn score(&self, member: &[u8]) -> Option<f64> {
-        match self.source {
-            Source::Missing => None,
-            Source::Sorted(set) => set.score(member),
-            Source::Set(set) => set.contains(member).then_some(SET_SCORE),
-            Source::Copied(copied) => {
-                copied.scores.get_or_init(|| copied.entries.iter().collect()).get(member).copied()
-            }
-        }
-    }
+    pub source: Source<'a>,
 }
 
 impl<'a> Source<'a> {
@@ -77,40 +48,46 @@ impl<'a> Source<'a> {
         }
     }
 
-    fn len(&self) -> usize {
+    /// Number of members.
+    pub fn len(&self) -> usize {
         match self {
             Source::Missing => 0,
             Source::Sorted(set) => set.len(),
             Source::Set(set) => set.len(),
-            Source::Copied(copied) => copied.entries.len(),
+            Source::Copied(members) => members.len(),
         }
     }
 
-    fn for_each(&self, mut visit: impl FnMut(&[u8], f64) -> bool) {
-        let mut digits = itoa::Buffer::new();
+    /// The score of `member`, if it is there.
+    #[inline]
+    pub fn score(&self, member: &[u8]) -> Option<f64> {
         match self {
-            Source::Missing => {}
-            Source::Sorted(set) => {
-                for (member, score) in set.iter() {
-                    if !visit(member.bytes(&mut digits), score) {
-                        return;
-                    }
-                }
-            }
-            Source::Set(set) => {
-                for member in set.iter() {
-                    if !visit(member.bytes(&mut digits), SET_SCORE) {
-                        return;
-                    }
-                }
-            }
-            Source::Copied(copied) => {
-                for (member, score) in copied.entries.iter() {
-                    if !visit(member, score) {
-                        return;
-                    }
-                }
-            }
+            Source::Missing => None,
+            Source::Sorted(set) => set.score(member),
+            Source::Set(set) => set.contains(member).then_some(SET_SCORE),
+            Source::Copied(members) => members.score(member),
+        }
+    }
+
+    /// What it costs to find a member, in searches of a dictionary.
+    pub fn search_cost(&self) -> usize {
+        match self {
+            Source::Missing | Source::Copied(_) => 1,
+            Source::Sorted(set) => set.search_cost(),
+            Source::Set(set) => set.search_cost(),
+        }
+    }
+
+    /// Visits some members from the hash `first` on, and returns where the rest begins; `None` at
+    /// the end.
+    pub fn walk_from(&self, first: u64, mut visit: impl FnMut(Item<'a>, f64)) -> Option<u64> {
+        match *self {
+            Source::Missing => None,
+            Source::Sorted(set) => set.walk_from(first, visit),
+            Source::Set(set) => set.walk_from(first, |member| visit(member, SET_SCORE)),
+            Source::Copied(members) => members.walk_from(first, |element| {
+                visit(Item::Text(element.member()), element.score());
+            }),
         }
     }
 }
@@ -132,24 +109,62 @@ pub(super) fn find_inputs<'d>(
 }
 
 /// What one shard sends to the one that decides.
+#[derive(Default)]
 pub(super) struct Gathered {
     /// Position of each key, with its members.
-    inputs: Vec<(usize, Entries)>,
+    inputs: Vec<(usize, Copied)>,
 }
 
-impl Bulky for Gathered {}
+/// A copy of an input: in the form that it has if that is one block of memory, else as it is
+/// needed.
+enum Copied {
+    Sorted(SortedSet),
+    Set(Set),
+    Members(Unranked),
+}
 
-/// Copies inputs for another core.
-pub(super) fn gather(inputs: &[(usize, Source<'_>)]) -> Gathered {
-    let copy = |(position, source): &(usize, Source<'_>)| {
-        let mut entries = Entries::default();
-        source.for_each(|member, score| {
-            entries.push(member, score);
-            true
+impl Bulky for Gathered {
+    fn free_some(&mut self, budget: usize) -> bool {
+        let Some((_, last)) = self.inputs.last_mut() else { return true };
+        let is_gone = match last {
+            Copied::Sorted(_) | Copied::Set(_) => true,
+            Copied::Members(members) => members.free_some(budget),
+        };
+        if is_gone {
+            self.inputs.pop();
+        }
+        self.inputs.is_empty()
+    }
+}
+
+impl Gathered {
+    /// Copies as much of the inputs of another core as the portion says. What was copied so far is
+    /// what the portions before have left.
+    pub fn copy(&mut self, inputs: &[(usize, Source<'_>)], portion: &mut Portion) {
+        if !portion.admits(inputs.iter().map(|(_, source)| source.len()).sum()) {
+            return;
+        }
+        portion.walk_all(inputs.len(), &mut Out::default(), |number, first, _| {
+            let (position, source) = inputs[number];
+            if number == self.inputs.len() {
+                let copied = match source {
+                    Source::Sorted(set @ SortedSet::Packed(_)) => Copied::Sorted(set.copy()),
+                    Source::Set(set) if set.is_packed() => Copied::Set(set.copy()),
+                    _ => Copied::Members(Unranked::default()),
+                };
+                self.inputs.push((position, copied));
+            }
+            let Copied::Members(members) = &mut self.inputs[number].1 else {
+                return (None, source.len());
+            };
+            let (before, mut digits) = (members.len(), itoa::Buffer::new());
+            let next = source.walk_from(first, |member, score| {
+                members.add(member.bytes(&mut digits), score);
+            });
+            // To copy a member costs as much again as to read it.
+            (next, 2 * (members.len() - before))
         });
-        (*position, entries)
-    };
-    Gathered { inputs: inputs.iter().map(copy).collect() }
+    }
 }
 
 /// All inputs, on the shard that decides: its own in place, the others from the parcels.
@@ -158,7 +173,7 @@ pub(super) fn all<'a>(
     args: &Args<'_>,
     keys: &Range<usize>,
     parcels: &'a [Parcel],
-) -> Result<Vec<Source<'a>>, CmdError> {
+) -> Result<Vec<Input<'a>>, CmdError> {
     let gathered = || {
         let parcels = parcels.iter().flatten();
         parcels.filter_map(|parcel| parcel.downcast_ref::<Gathered>()).flat_map(|part| &part.inputs)
@@ -168,10 +183,15 @@ pub(super) fn all<'a>(
         if db.owns(key) {
             return Source::of(db.peek(key).map(|entry| entry.value()));
         }
-        let (_, entries) = gathered()
+        let (_, copied) = gathered()
             .find(|(other, _)| *other == position)
             .expect("the owner of each key has copied its members");
-        Ok(Source::Copied(Copied { entries, scores: OnceCell::new() }))
+        Ok(match copied {
+            Copied::Sorted(set) => Source::Sorted(set),
+            Copied::Set(set) => Source::Set(set),
+            Copied::Members(members) => Source::Copied(members),
+        })
     };
-    keys.clone().map(source).collect()
+    let inputs = keys.clone().enumerate();
+    inputs.map(|(index, position)| Ok(Input { index, source: source(position)? })).collect()
 }
