@@ -6,7 +6,7 @@ SEED ?=
 SEEDS ?= 50000
 T ?= 60
 
-.PHONY: help run check setup test explore sanitize sim fuzz conformance bench micro loadtest stall doc
+.PHONY: help run check setup test explore sanitize sim fuzz conformance bench micro loadtest stall handover doc
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -52,6 +52,9 @@ loadtest: ## The load generator (ARGS="...")
 
 stall: ## How long commands on large collections keep others waiting (ARGS="--port 6379"; empties it)
 	cargo run --release -p loadtest --bin stall -- $(ARGS)
+
+handover: ## How long a push takes to reach a client that waits for it (ARGS="--port 6379")
+	cargo run --release -p loadtest --bin handover -- $(ARGS)
 
 doc: ## API documentation in target/doc
 	cargo doc --workspace --no-deps --document-private-items

@@ -24,6 +24,8 @@ pub enum Mutation {
     /// Every transaction claims on all its shards at once, and if refused takes a new id each time,
     /// larger by one and no more.
     RetryStepsByOne,
+    /// A refused transaction keeps its id for ever.
+    RetryReusesId,
     /// Claims on the whole shard and claims on keys do not see each other.
     WholeShardIgnored,
     /// A shard grants and does not say so.
@@ -36,6 +38,12 @@ pub enum Mutation {
     FirstClaimDropped,
     /// The first core runs its part though the last has refused.
     RefusalIgnored,
+    /// A joint transaction comes back while the one before it is still under way.
+    ConvoyOvertakes,
+    /// Joint transactions that go on to different cores hold the same keys at once.
+    ConvoysMixed,
+    /// A joint transaction is tried again in the same way however often it is refused.
+    JointForEver,
     /// A shard does not look who waits for a key that has changed.
     ReadyKeyForgotten,
     /// A shard makes an offer and drops the claim that it rests on.

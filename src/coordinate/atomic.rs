@@ -6,8 +6,10 @@
 //!
 //! There are three ways. A transaction of this core and one other is *joint*: it goes from core to
 //! core in the order of their numbers, claims on the first and runs on the last, which needs no
-//! claim that outlives the work, and comes back to run on the first. Otherwise, what only reads
-//! runs as each shard grants, in one hop; what writes takes a hop to claim and one to run.
+//! claim that outlives the work, and comes back to run on the first. Those that go the same way are
+//! a convoy: they follow one another without waiting. Otherwise, or where others come before it
+//! again and again, what only reads runs as each shard grants, in one hop; what writes takes a hop
+//! to claim and one to run.
 //!
 //! Invariant: as in [`super::transaction`]; whoever goes away, all parts are run or none.
 
@@ -38,8 +40,16 @@ pub async fn run(
     let (Some(first), Some(last)) = (parts.next(), parts.next()) else {
         unreachable!("there are two")
     };
-    let (first, last) = join(shards, first, last, witness).await;
-    if swapped { vec![last, first] } else { vec![first, last] }
+    let joint = join(shards, first, last, witness).await;
+    let mut batches = if joint.refused.is_some() {
+        run_many(shards, vec![(joint.id.core, joint.first), joint.last], &joint.witness).await
+    } else {
+        vec![joint.first, joint.last.1]
+    };
+    if swapped {
+        batches.swap(0, 1);
+    }
+    batches
 }
 
 /// True for a command that goes through all keys and may drop its claims meanwhile (KEYS): no shard
@@ -48,17 +58,18 @@ fn is_walk(batch: &Batch) -> bool {
     matches!(batch.calls[0].command.run, Run::Every(Body::ReadsPortions(_), _))
 }
 
-/// Runs a joint transaction; the first part's core has the smaller number.
+/// Runs a joint transaction, or comes back with it refused too often; the first part's core has the
+/// smaller number.
 async fn join(
     shards: &Shards,
     (core, first): (CoreId, Box<Batch>),
     last: (CoreId, Box<Batch>),
     witness: Witness,
-) -> (Box<Batch>, Box<Batch>) {
+) -> Box<Joint> {
     let (id, asker) = (TransactionId { clock: 0, core }, shards.me());
     let joint = Joint { id, asker, first, last, witness, refused: None, refusals: 0 };
     match shards.ask(core, Request::Join(Box::new(joint))).await {
-        Response::Joined(joint) => (joint.first, joint.last.1),
+        Response::Joined(joint) => joint,
         _ => unreachable!("a joint transaction is answered by itself"),
     }
 }

@@ -16,7 +16,7 @@ use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 
-use super::route;
+use super::route::{self, Route};
 use super::shards::Shards;
 use super::two_phase;
 use crate::resp::error::CmdError;
@@ -123,6 +123,15 @@ impl Shards {
     }
 }
 
+/// The core that owns all keys of the one command of `whole`; none if there are several.
+pub fn only_owner(shards: &Shards, whole: &Batch) -> Option<CoreId> {
+    match route::route(shards.layout, shards.me(), whole.calls[0].command, &whole.args(0)) {
+        Route::Here => Some(shards.me()),
+        Route::One(core) => Some(core),
+        Route::Many | Route::Every => None,
+    }
+}
+
 /// Runs the one command of `whole`, and waits until it is answered or `give_up` completes. The
 /// reply goes to `out`.
 pub async fn run<W>(
@@ -133,26 +142,22 @@ pub async fn run<W>(
 ) -> Result<Ended<W>, CmdError> {
     let give_up = pin!(give_up);
     let command = whole.calls[0].command;
-    let (mut all, mut awaited, mut has_target) = (Vec::new(), Vec::new(), false);
+    let (mut awaited, mut has_target) = (Vec::new(), false);
     let args = whole.args(0);
     route::for_each_key(&command.spec, &args, |position| {
-        let owner = route::owner(shards.layout, args.key(position.index));
-        all.push(owner);
         if parking::is_awaited(position.access) {
-            awaited.push(owner);
+            awaited.push(route::owner(shards.layout, args.key(position.index)));
         } else {
             has_target = true;
         }
     });
-    all.sort_unstable();
-    all.dedup();
     awaited.sort_unstable();
     awaited.dedup();
     let id = WaiterId { core: shards.me(), number: shards.waits.next_number() };
     let registered = Registered { shards, id, cores: awaited };
-    match all[..] {
-        [core] => run_on_one(shards, core, whole, out, registered, give_up).await,
-        _ => run_on_many(shards, whole, out, registered, has_target, give_up).await,
+    match only_owner(shards, whole) {
+        Some(core) => run_on_one(shards, core, whole, out, registered, give_up).await,
+        None => run_on_many(shards, whole, out, registered, has_target, give_up).await,
     }
 }
 

@@ -41,11 +41,25 @@ pub struct Shards {
     pub waits: Waits,
     /// Commands that are done in portions.
     pub(super) jobs: RefCell<VecDeque<Job>>,
+    /// Joint transactions that wait until one before them is done in portions.
+    deferred: RefCell<VecDeque<Deferred>>,
     pub(super) clock: Rc<dyn Clock>,
 }
 
 /// A refused transaction's id leaps ahead by less than two to the power of this.
 const LEAP_BITS_MAX: u32 = 16;
+
+/// What a joint transaction is to do next.
+enum Deferred {
+    Conclude(Asker, Box<Joint>),
+    /// Its claim is granted.
+    Last(Asker, Box<Joint>),
+    Join(Ticket, Box<Joint>),
+}
+
+/// Refusals after which a joint transaction is handed back to its coordinator. It claims nothing on
+/// its last core while it waits on the first, so others might come before it there for ever.
+const JOINT_REFUSALS_MAX: u32 = 4;
 
 /// What waits for a claim to be granted.
 pub(super) enum Waiting {
@@ -64,8 +78,8 @@ impl Shards {
         let locks = RefCell::new(Locks::new(hops.me()));
         let (parking, queued_blocks) = (RefCell::default(), RefCell::default());
         let (db, waits) = (RefCell::new(db), Waits::default());
-        let jobs = RefCell::default();
-        Shards { db, hops, layout, locks, parking, queued_blocks, waits, jobs, clock }
+        let (jobs, deferred) = (RefCell::default(), RefCell::default());
+        Shards { db, hops, layout, locks, parking, queued_blocks, waits, jobs, deferred, clock }
     }
 
     /// This core.
@@ -106,8 +120,8 @@ impl Shards {
     }
 
     /// An id for a transaction that was refused so often. It leaps ahead by a random step whose
-    /// range doubles each time: with equal steps several coordinators could refuse one another in
-    /// turn for ever.
+    /// range doubles each time: an id that only stepped past the clock of the refusal would be
+    /// outrun by those that others are given while it travels.
     pub(super) fn next_id_after(&self, refusals: u32) -> TransactionId {
         let range = if mutated(Mutation::RetryStepsByOne) { 0 } else { refusals };
         let leap = self.db.borrow().random_below(1 << range.min(LEAP_BITS_MAX));
@@ -202,13 +216,14 @@ impl Shards {
     }
 
     /// Claims the first part of a joint transaction. Its id is the largest that this core has seen,
-    /// so it may have to wait here and is not refused.
+    /// so it may have to wait here and is not refused. It does not wait for others that have gone on
+    /// to the same core: it follows them there and back.
     fn lead(&self, asker: Asker, mut joint: Box<Joint>) {
         joint.id = match joint.refusals {
             0 => self.next_id(),
             refusals => self.next_id_after(refusals),
         };
-        let (id, claim) = (joint.id, atomic::claim(&joint.first));
+        let (id, claim) = (joint.id, atomic::claim(&joint.first).in_convoy(joint.last.0));
         let waiting = Waiting::Task(asker, Task::Lead(joint));
         let scheduled = self.locks.borrow_mut().schedule(id, claim, waiting);
         match scheduled {
@@ -221,6 +236,9 @@ impl Shards {
     /// Runs the last part of a joint transaction. All the rest is claimed, so this is its instant,
     /// and the claim need not outlive it.
     fn conclude(&self, asker: Asker, joint: Box<Joint>) {
+        if self.defers() {
+            return self.deferred.borrow_mut().push_back(Deferred::Conclude(asker, joint));
+        }
         let id = joint.id;
         if self.is_idle() || mutated(Mutation::ConclusionUnclaimed) {
             self.observe(id.clock);
@@ -244,14 +262,36 @@ impl Shards {
         }
     }
 
+    /// True while a joint transaction has to wait for one that is done in portions: it may not come
+    /// back before that.
+    fn defers(&self) -> bool {
+        self.has_jobs() && self.has_joint_job() && !mutated(Mutation::ConvoyOvertakes)
+    }
+
+    /// Goes on with the joint transactions that had to wait for one that is done in portions.
+    pub(super) fn resume_joints(&self) {
+        while !self.has_joint_job() {
+            let next = self.deferred.borrow_mut().pop_front();
+            match next {
+                Some(Deferred::Conclude(asker, joint)) => self.conclude(asker, joint),
+                Some(Deferred::Last(asker, joint)) => self.run_last(asker, joint),
+                Some(Deferred::Join(ticket, joint)) => self.join(ticket, joint),
+                None => return,
+            }
+        }
+    }
+
     fn run_last(&self, asker: Asker, joint: Box<Joint>) {
         joint.witness.took_effect();
         self.proceed(joint.id, Work::Last(asker, joint));
     }
 
     /// The last part of a joint transaction has run, so the first does; or it was refused, so all
-    /// is tried again.
+    /// is tried again, in the end another way.
     fn join(&self, ticket: Ticket, mut joint: Box<Joint>) {
+        if self.defers() {
+            return self.deferred.borrow_mut().push_back(Deferred::Join(ticket, joint));
+        }
         let (id, asker) = (joint.id, Asker { core: joint.asker, ticket });
         if let Some(clock) = joint.refused.take()
             && !mutated(Mutation::RefusalIgnored)
@@ -259,7 +299,11 @@ impl Shards {
             self.observe(clock);
             self.release(id);
             joint.refusals += 1;
-            return self.lead(asker, joint);
+            if joint.refusals < JOINT_REFUSALS_MAX || mutated(Mutation::JointForEver) {
+                return self.lead(asker, joint);
+            }
+            joint.refused = Some(clock);
+            return self.answer(asker, Response::Joined(joint));
         }
         self.proceed(id, Work::First(asker, joint));
     }
@@ -350,6 +394,9 @@ impl Shards {
                 if mutated(Mutation::FirstClaimDropped) {
                     self.release(id);
                 }
+            }
+            Task::Conclude(joint) if self.defers() => {
+                self.deferred.borrow_mut().push_back(Deferred::Last(asker, joint));
             }
             Task::Conclude(joint) => self.run_last(asker, joint),
         }

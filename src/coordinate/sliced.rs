@@ -106,6 +106,12 @@ impl Shards {
         !self.jobs.borrow().is_empty()
     }
 
+    /// True if a part of a joint transaction is done in portions.
+    pub(super) fn has_joint_job(&self) -> bool {
+        let jobs = self.jobs.borrow();
+        jobs.iter().any(|job| matches!(job.work, Work::First(..) | Work::Last(..)))
+    }
+
     /// Runs a transaction's batch under its claim, then answers and does what is to follow.
     pub(super) fn proceed(&self, id: TransactionId, mut work: Work) {
         if self.run(work.batch_mut(), None, Some(id)) == Ran::Postponed {
@@ -362,9 +368,16 @@ impl Shards {
             (Work::Give(asker, phase, taker), Some(id), Done::Given(gift)) => {
                 self.end_give((asker, id), phase, taker, gift);
             }
+            (work @ (Work::First(..) | Work::Last(..)), Some(id), _) => {
+                self.proceed(id, work);
+                self.resume_joints();
+            }
             (work, Some(id), _) => self.proceed(id, work),
             // A command on every key is a transaction of its own, so nothing comes after it.
             (work, None, _) => self.answer_work(work),
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

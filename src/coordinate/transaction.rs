@@ -82,9 +82,8 @@ pub async fn hold_from<'s>(
 /// all contenders keep theirs, the largest of them is refused by nobody and comes through, however
 /// slowly messages travel.
 fn renews_id(refusals: u32) -> bool {
-    mutated(Mutation::RetryStepsByOne)
-        || refusals.is_power_of_two()
-        || refusals.is_multiple_of(RENEWAL_REFUSALS_MAX)
+    let is_due = refusals.is_power_of_two() || refusals.is_multiple_of(RENEWAL_REFUSALS_MAX);
+    (is_due && !mutated(Mutation::RetryReusesId)) || mutated(Mutation::RetryStepsByOne)
 }
 
 /// Attempts under one id, at most, so that a transaction is not passed by for ever.

@@ -169,6 +169,11 @@ impl Driver {
             let worked = self.take_in() | self.timers() | self.core.shards.go_on();
             if worked || self.yielded.replace(false) {
                 glommio::executor().yield_task_queue_now().await;
+                // Those whom these tasks woke (a client that waited for what another has pushed)
+                // are behind this loop; their replies go out in the same system call.
+                if self.yielded.replace(false) {
+                    glommio::executor().yield_task_queue_now().await;
+                }
             }
             if self.files.busy() {
                 self.files.poll_reactor().await;

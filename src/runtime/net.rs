@@ -217,7 +217,9 @@ impl Net {
         }
         let mut rung = std::mem::take(&mut self.rung);
         self.doorbell.answer(&mut rung);
-        for number in rung.drain(..) {
+        // The last first: whoever waited for what another has pushed rings after him, and has
+        // waited longer.
+        for number in rung.drain(..).rev() {
             self.attend(ring, number);
         }
         self.rung = rung;

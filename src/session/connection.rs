@@ -94,6 +94,8 @@ pub struct Session {
     resumes: bool,
     wave: Option<Box<Wave>>,
     traffic: Traffic,
+    /// A command has waited on another core since the traffic was judged.
+    waited_away: bool,
     /// The connection is on its way to another core, and no longer this session's.
     moved: bool,
     /// Version of the settings that the parser works by.
@@ -116,6 +118,7 @@ impl Session {
             resumes: false,
             wave: None,
             traffic: Traffic::new(0, 0, 0),
+            waited_away: false,
             moved: false,
             tuned: 0,
             closing: false,
@@ -148,6 +151,10 @@ impl Session {
 
     /// Works until there is nothing to do, then waits for what is missing. False at the end.
     async fn turn(&mut self) -> bool {
+        if self.link.was_killed() {
+            // Whoever killed it was told that it is gone: what it had sent before runs no more.
+            return false;
+        }
         self.client.last_active.set(self.core.now());
         if self.tuned != self.core.config_version() {
             self.retune();
@@ -173,7 +180,7 @@ impl Session {
                 yield_now(&self.core).await;
             }
             Step::Read => {
-                let went_away = self.wave.is_some();
+                let went_away = self.wave.is_some() | std::mem::take(&mut self.waited_away);
                 self.finish_wave().await;
                 self.link.flush();
                 if !self.check_output().await

@@ -2,7 +2,8 @@
 //!
 //! Commands are judged in windows. A connection is to move if nearly all commands of a window had
 //! their keys on one other core; after a move it stays for a time that doubles with every move, so
-//! that nothing makes it go back and forth.
+//! that nothing makes it go back and forth. A command that may wait (BLPOP) counts as several: its
+//! hops are those of a sleeping core that has to be woken, and somebody may be waiting for both.
 //!
 //! Invariant: commands that stay on their core are not looked at one by one; they show only in the
 //! total, so that they cost nothing here. Absent: what the cores have to do otherwise. A move saves
@@ -13,7 +14,9 @@ use crate::base::time::Millis;
 use crate::shard::message::CoreId;
 
 /// Commands of one window, at least.
-const WINDOW: u64 = 512;
+const WINDOW: u64 = 128;
+/// What a command that may wait counts for.
+const WAIT_WEIGHT: u64 = 4;
 /// Of ten commands so many must go to the other core, net of those that go to third ones.
 const SHARE_OF_TEN: u64 = 9;
 /// How long a connection stays after its first move.
@@ -26,6 +29,8 @@ const STAY_DOUBLINGS_MAX: u32 = 8;
 pub struct Traffic {
     /// The client's commands before the window.
     before: u64,
+    /// What commands of the window count for beyond one each.
+    extra: u64,
     /// The core that most commands of the window went to, if one has the majority, and by how
     /// many it leads all others (the majority vote of Boyer and Moore, 1981).
     favourite: CoreId,
@@ -43,7 +48,7 @@ impl Traffic {
             moves => STAY_MS << (moves - 1).min(STAY_DOUBLINGS_MAX),
         };
         let stay_until = now + stay;
-        Traffic { before: commands, favourite: CoreId(0), lead: 0, moves, stay_until }
+        Traffic { before: commands, extra: 0, favourite: CoreId(0), lead: 0, moves, stay_until }
     }
 
     /// A command went to another core than this connection's.
@@ -58,10 +63,19 @@ impl Traffic {
         }
     }
 
+    /// A command that may wait had all its keys on core `at`, which is another one than this
+    /// connection's unless `is_here`.
+    pub fn waited(&mut self, at: CoreId, is_here: bool) {
+        self.extra += WAIT_WEIGHT - 1;
+        for _ in 0..if is_here { 0 } else { WAIT_WEIGHT } {
+            self.sent(at);
+        }
+    }
+
     /// The core to which the connection should move, with `commands` run in all: asked when some
     /// were sent away. Begins a new window when the old one is full.
     pub fn verdict(&mut self, commands: u64, now: Millis) -> Option<CoreId> {
-        let total = commands.saturating_sub(self.before);
+        let total = commands.saturating_sub(self.before) + self.extra;
         if restless() {
             return (std::mem::take(&mut self.lead) > 0).then_some(self.favourite);
         }
@@ -69,7 +83,7 @@ impl Traffic {
             return None;
         }
         let decided = self.lead * 10 >= total * SHARE_OF_TEN && now >= self.stay_until;
-        (self.before, self.lead) = (commands, 0);
+        (self.before, self.extra, self.lead) = (commands, 0, 0);
         decided.then_some(self.favourite)
     }
 }
@@ -116,6 +130,26 @@ mod tests {
             let keys = (0..200_000).map(|_| random.below(cores) as u16);
             assert!(verdicts(&mut Traffic::new(0, 0, 0), 0, keys).is_empty(), "{cores} cores");
         }
+    }
+
+    /// What comes of commands that wait, on these cores (0 is the connection's own).
+    fn verdict_of_waits(cores: impl Iterator<Item = u16>) -> Option<u16> {
+        let (mut traffic, mut commands) = (Traffic::new(0, 0, 0), 0);
+        cores.into_iter().find_map(|core| {
+            commands += 1;
+            traffic.waited(CoreId(core), core == 0);
+            traffic.verdict(commands, 0).map(|core| core.0)
+        })
+    }
+
+    #[test]
+    fn a_worker_moves_to_its_queue_after_few_waits() {
+        let waits = (WINDOW / WAIT_WEIGHT) as usize;
+        assert_eq!(verdict_of_waits(std::iter::repeat_n(2, waits)), Some(2));
+        assert_eq!(verdict_of_waits(std::iter::repeat_n(2, waits - 1)), None);
+        let mut random = Prng::new(5);
+        assert_eq!(verdict_of_waits((0..200_000).map(|_| random.below(2) as u16)), None);
+        assert_eq!(verdict_of_waits([0, 2].into_iter().cycle().take(10_000)), None);
     }
 
     #[test]

@@ -30,10 +30,15 @@ pub struct TransactionId {
     pub core: CoreId,
 }
 
-/// Whether others may hold the same.
+/// Who else may hold the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Mode {
+    /// Whoever holds it shared.
     Shared,
+    /// The joint transactions that go on to the same core. They come back in the order of their
+    /// instants, which is all the order they need among themselves.
+    Convoy(CoreId),
+    /// Nobody.
     Exclusive,
 }
 
@@ -44,7 +49,12 @@ impl Mode {
     }
 
     fn conflicts(self, other: Mode) -> bool {
-        self == Mode::Exclusive || other == Mode::Exclusive
+        let is_mixed = mutated(Mutation::ConvoysMixed);
+        match (self, other) {
+            (Mode::Convoy(_), Mode::Convoy(_)) if is_mixed => false,
+            (Mode::Exclusive, _) => true,
+            _ => self != other,
+        }
     }
 }
 
@@ -65,10 +75,19 @@ impl Claim {
         Claim::Keys(keys)
     }
 
+    /// The same claim by a joint transaction that goes on to the core `to`.
+    pub fn in_convoy(mut self, to: CoreId) -> Claim {
+        if let Claim::Keys(keys) = &mut self {
+            let exclusive = keys.iter_mut().filter(|(_, mode)| *mode == Mode::Exclusive);
+            exclusive.for_each(|(_, mode)| *mode = Mode::Convoy(to));
+        }
+        self
+    }
+
     /// The strongest mode in it.
     fn mode(&self) -> Mode {
         match self {
-            Claim::Keys(keys) => Mode::of(keys.iter().any(|(_, mode)| *mode == Mode::Exclusive)),
+            Claim::Keys(keys) => Mode::of(keys.iter().any(|(_, mode)| *mode != Mode::Shared)),
             Claim::Shard(mode) => *mode,
         }
     }
@@ -123,7 +142,7 @@ impl Granted {
     fn count(&mut self, mode: Mode) -> &mut u32 {
         match mode {
             Mode::Shared => &mut self.shared,
-            Mode::Exclusive => &mut self.exclusive,
+            Mode::Convoy(_) | Mode::Exclusive => &mut self.exclusive,
         }
     }
 
@@ -162,7 +181,8 @@ impl Queue {
     fn is_free(&mut self, index: usize, mode: Mode) -> bool {
         match index.checked_sub(1).map(|before| *self.at(before)) {
             None => true,
-            Some(before) => mode == Mode::Shared && before.mode == Mode::Shared && before.free,
+            // Those that do not conflict are all of one mode.
+            Some(before) => before.free && !before.mode.conflicts(mode),
         }
     }
 
@@ -348,11 +368,16 @@ impl<T> Locks<T> {
         self.queue.get(&id).is_some_and(|entry| entry.task.is_none())
     }
 
-    /// True if this entry is granted and claims the key exclusively.
+    /// True if this entry is granted and nobody else's claim on the key is.
     pub fn is_held_by(&self, id: TransactionId, key: u64) -> bool {
         let Some(Entry { claim, task: None, .. }) = self.queue.get(&id) else { return false };
         match claim {
-            Claim::Keys(keys) => keys.binary_search(&(key, Mode::Exclusive)).is_ok(),
+            Claim::Keys(keys) => {
+                let place = keys.binary_search_by_key(&key, |(key, _)| *key);
+                let granted = self.keys.get(&key).map(|queue| &queue.granted);
+                place.is_ok_and(|place| keys[place].1 != Mode::Shared)
+                    && granted.is_some_and(|granted| granted.exclusive == 1)
+            }
             Claim::Shard(mode) => *mode == Mode::Exclusive,
         }
     }

@@ -116,7 +116,7 @@ pub enum Response {
     Ran(Box<Batch>),
     /// The last part ran, or was refused.
     Concluded(Box<Joint>),
-    /// Both parts ran.
+    /// Both parts ran, or neither because it was refused too often, as it says.
     Joined(Box<Joint>),
     /// The claim is held.
     Granted,

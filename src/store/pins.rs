@@ -20,7 +20,7 @@ impl Db {
 
     /// True if keys with this hash are pinned.
     #[inline]
-    pub(super) fn is_pinned(&self, hash: u64) -> bool {
+    pub fn is_pinned(&self, hash: u64) -> bool {
         self.pinned.contains(&hash)
     }
 }

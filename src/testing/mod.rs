@@ -1,5 +1,6 @@
 //! Helpers for unit tests: a shard without a server.
 
+pub mod cores;
 pub mod sim;
 
 use proptest::prelude::ProptestConfig;

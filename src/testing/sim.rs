@@ -42,13 +42,17 @@ mod history;
 mod lines;
 mod model;
 mod scans;
+mod storm;
 mod tests;
+mod weather;
 
-use client::{Customer, Habits};
+use client::{Customer, Habits, Role};
 use history::{History, Moment};
 use model::Place;
+use storm::Storm;
+use weather::{Climate, Weather};
 
-/// Turns and client actions after which a run counts as stuck.
+/// Turns and client actions after which a run counts as stuck, a storm not counted.
 const STEPS_MAX: u64 = 6_000;
 
 /// The calendar when a run begins, in microseconds.
@@ -117,64 +121,6 @@ impl Station {
     }
 }
 
-/// What a seed draws once for the whole run.
-struct Weather {
-    /// Microseconds a message travels, at most.
-    delay_max: u64,
-    /// One message in this many takes twenty times as long.
-    slow_one_in: u64,
-    /// Messages a queue of the mesh holds.
-    queue: usize,
-    /// Chance in a thousand that a client disconnects instead of acting.
-    disconnects: u64,
-    /// Connections move after every command that went elsewhere.
-    restless: bool,
-    /// Collections of more than one element are large ones.
-    small_portions: bool,
-    /// Clients contend for few keys, with commands that claim first and work later.
-    is_calm: bool,
-    /// Every message takes as long as it may, so that cores keep in step.
-    even: bool,
-    /// Out of how many chances to act a client pauses once; 0 is never.
-    pauses: u64,
-    /// Kinds of commands that only some runs have.
-    rare: u64,
-}
-
-impl Weather {
-    fn draw(random: &mut Prng) -> Weather {
-        // Where messages take long and nobody leaves or moves, coordinators that refuse each other
-        // go on doing so.
-        if random.chance(1, 6) {
-            return Weather {
-                delay_max: [20, 200, 2000][random.below(3) as usize],
-                slow_one_in: 1000,
-                queue: 64,
-                disconnects: 0,
-                restless: false,
-                small_portions: false,
-                is_calm: true,
-                even: random.chance(1, 2),
-                pauses: 0,
-                rare: 0,
-            };
-        }
-        let rare = [client::DEADLINES, client::SCANS, client::KILLS, client::LARGE];
-        Weather {
-            delay_max: [1, 20, 200][random.below(3) as usize],
-            slow_one_in: [4, 20, 1000][random.below(3) as usize],
-            queue: [1, 2, 64][random.below(3) as usize],
-            disconnects: [0, 2, 20][random.below(3) as usize],
-            restless: random.chance(1, 2),
-            small_portions: random.chance(1, 2),
-            is_calm: false,
-            even: false,
-            pauses: [0, 0, 4, 16][random.below(4) as usize],
-            rare: rare.into_iter().filter(|_| random.chance(1, 4)).sum(),
-        }
-    }
-}
-
 /// A run.
 pub struct Sim {
     random: Prng,
@@ -187,6 +133,7 @@ pub struct Sim {
     moves: usize,
     /// When which core is to be woken.
     wakes: Vec<(u64, usize)>,
+    storm: Storm,
 }
 
 impl Sim {
@@ -199,6 +146,7 @@ impl Sim {
             commands: sim.history.len(),
             steps: sim.steps,
             moves: sim.moves,
+            longest_wait: sim.storm.longest_wait,
             refusals: take_refusals(),
         };
         outcome.map(|()| totals).map_err(|reason| format!("SEED={seed}: {reason}\n{}", sim.history))
@@ -207,7 +155,8 @@ impl Sim {
     fn new(seed: u64) -> Sim {
         let mut random = Prng::new(seed);
         let now = Rc::new(Cell::new(0));
-        let cores = 1 + random.below(4) as usize;
+        let weather = Weather::draw(&mut random);
+        let cores = weather.cores;
         let config = Config::with(&[("databases", "2")]).expect("a valid setting");
         let (config, identity) = (Arc::new(config), Arc::new(Identity::for_tests(cores)));
         let station = |core| {
@@ -217,7 +166,6 @@ impl Sim {
             let inboxes = (0..cores).map(|_| VecDeque::new()).collect();
             Station { core: Rc::new(core), awake: false, tasks: Vec::new(), inboxes }
         };
-        let weather = Weather::draw(&mut random);
         set_restless(weather.restless);
         set_small_portions(weather.small_portions);
         let mut sim = Sim {
@@ -229,15 +177,10 @@ impl Sim {
             history: History::default(),
             moves: 0,
             wakes: Vec::new(),
+            storm: Storm::default(),
             random,
         };
-        let keys = 2 + if sim.weather.even { 0 } else { sim.random.below(5) };
-        let pauses = sim.weather.pauses;
-        let habits = Habits { keys, pauses, allowed: sim.draw_kinds() };
-        let contenders = if sim.weather.is_calm { 4 } else { 2 };
-        for number in 0..contenders + sim.random.below(5) as usize {
-            sim.connect(number, habits);
-        }
+        sim.admit();
         let peers: Rc<Vec<u64>> = Rc::new(sim.customers.iter().map(|each| each.id).collect());
         for customer in &mut sim.customers {
             customer.peers = Rc::clone(&peers);
@@ -246,16 +189,34 @@ impl Sim {
         sim
     }
 
+    /// Connects all clients of the run.
+    fn admit(&mut self) {
+        if self.weather.climate == Climate::Storm {
+            return self.admit_storm();
+        }
+        let is_calm = self.weather.climate == Climate::Calm;
+        let keys = 2 + if self.weather.even { 0 } else { self.random.below(5) };
+        let (pauses, allowed) = (self.weather.pauses, self.draw_kinds());
+        let habits = Habits { keys, pauses, allowed, role: Role::Guest };
+        let contenders = if is_calm { 4 } else { 2 };
+        for number in 0..contenders + self.random.below(5) as usize {
+            let at = self.random.below(self.stations.len() as u64) as usize;
+            self.connect(number, at, habits);
+        }
+    }
+
     /// The kinds of commands of this run: all, or only a few, because what one kind hides another
     /// may show (Groce and others, "Swarm Testing", 2012).
     fn draw_kinds(&mut self) -> u64 {
         let (common, rare) = ((1 << client::KINDS) - 1, self.weather.rare);
-        match (self.weather.is_calm, self.random.below(8)) {
-            (true, draw) => {
+        match (self.weather.climate, self.random.below(8)) {
+            (Climate::Calm, draw) => {
                 let all = if draw < 4 { client::SCATTERED } else { 0 };
                 return client::TWO_PHASE | all;
             }
-            (false, 0..5) => return common | rare,
+            (_, 0..5) => return common | rare,
+            // Commands in portions, within transactions over several cores.
+            (_, 5) if self.weather.small_portions => return client::SCATTERED | client::LONG,
             _ => {}
         }
         let one = 1 << self.random.below(client::KINDS);
@@ -263,8 +224,7 @@ impl Sim {
             .fold(one | rare, |kinds, _| kinds | 1 << self.random.below(client::KINDS))
     }
 
-    fn connect(&mut self, number: usize, habits: Habits) {
-        let at = self.random.below(self.stations.len() as u64) as usize;
+    fn connect(&mut self, number: usize, at: usize, habits: Habits) {
         let station = &mut self.stations[at];
         let link = Rc::new(Link::new(number as u32, Rc::clone(&station.core.doorbell)));
         let peer = Peer {
@@ -286,9 +246,10 @@ impl Sim {
     fn serve(&mut self) -> Result<(), String> {
         loop {
             self.steps += 1;
-            if self.steps > STEPS_MAX {
+            if self.storm.calm_for(self.steps) > STEPS_MAX {
                 return Err("no end in sight".into());
             }
+            self.watch_victims()?;
             // Where messages keep in step, a turn takes next to no time beside them.
             let pace = if self.weather.even { 4 } else { 4 + self.weather.delay_max / 4 };
             self.now.set(self.now.get() + self.random.below(pace));
@@ -376,6 +337,8 @@ impl Sim {
             } else {
                 station.core.begin_turn();
                 station.tasks.retain(|task| !Rc::ptr_eq(&task.link, &customer.link));
+                // This was a turn of the core: it looks at its timers before it sleeps.
+                station.awake = true;
             }
             customer.leave(now, &mut self.history);
         } else {
@@ -574,6 +537,8 @@ pub struct Totals {
     pub steps: u64,
     /// How often one transaction was refused, at most.
     pub refusals: u32,
+    /// Steps that a victim of a storm waited, at most.
+    pub longest_wait: u64,
     /// Connections that went from one core to another.
     pub moves: usize,
 }

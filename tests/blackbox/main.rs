@@ -15,6 +15,7 @@ mod moves;
 mod startup;
 #[path = "../support/mod.rs"]
 mod support;
+mod torn;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};

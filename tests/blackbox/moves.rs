@@ -12,7 +12,7 @@ use crate::support::server::Server;
 use crate::{eventually, start};
 
 /// Commands after which a connection has moved if it ever will.
-const ENOUGH: usize = 1100;
+const ENOUGH: usize = 300;
 
 /// `a` is of slot 15495, so of core 1; `b` of slot 3300, so of core 0.
 const KEYS: [&str; 2] = ["b", "a"];
@@ -77,6 +77,21 @@ fn a_client_of_one_key_moves_once_and_hops_no_more() {
         let Reply::Verbatim { text, .. } = client.run("CLIENT INFO") else { panic!("of RESP3") };
         assert!(String::from_utf8_lossy(&text).contains(" db=3 "));
     }
+}
+
+#[test]
+fn a_worker_moves_to_its_queue() {
+    let server = start("");
+    let (mut worker, mut producer) = (far_from(&server, KEYS[0]), server.connect());
+    for number in 0..100 {
+        worker.send(&["BLPOP", KEYS[0], "0"]);
+        eventually("it waits", || seen_by(&mut producer, "blocked_clients") == 1);
+        producer.run(&format!("RPUSH {} {number}", KEYS[0]));
+        let element = number.to_string().into_bytes();
+        let expected = vec![Reply::Bulk(KEYS[0].into()), Reply::Bulk(element)];
+        assert_eq!(worker.receive(), Reply::Array(expected));
+    }
+    assert_eq!(moves(&server), 1);
 }
 
 #[test]

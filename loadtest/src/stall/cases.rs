@@ -1,6 +1,6 @@
 //! What the server is filled with, and the commands that are measured on it.
 
-use super::client::Client;
+use crate::client::Client;
 use crate::failure::Failure;
 
 /// A command, and what comes before each round of it.

@@ -9,7 +9,6 @@
 //! so that work which the server has put off shows too.
 
 mod cases;
-mod client;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
@@ -18,7 +17,7 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 
 use self::cases::{CASES, Case, fill};
-use self::client::Client;
+use crate::client::Client;
 use crate::failure::Failure;
 
 /// Measure how long others wait while somebody works on a large collection. Empties the server.

@@ -1,77 +1,15 @@
 //! Coordinators that go away in the middle, at every stage.
 
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use crate::base::probe::Witness;
-use crate::base::time::Millis;
-use crate::command::spec::Command;
-use crate::config::Config;
-use crate::coordinate::{gather, route};
-use crate::resp::args::Key;
+use crate::coordinate::gather;
 use crate::resp::out::{Out, Protocol};
-use crate::session::core::{Core, Identity};
-use crate::session::table::{Row, table};
+use crate::session::core::Core;
 use crate::shard::locks::{Claim, Mode};
-use crate::shard::message::{Batch, Conditions, CoreId, Task};
-
-struct StoppedClock;
-
-impl crate::base::seams::Clock for StoppedClock {
-    fn unix_micros(&self) -> Millis {
-        1_700_000_000_000_000
-    }
-
-    fn monotonic_nanos(&self) -> u64 {
-        0
-    }
-}
-
-fn two_cores() -> [Rc<Core>; 2] {
-    let (config, identity) = (Arc::new(Config::default()), Arc::new(Identity::for_tests(2)));
-    [0, 1].map(|number| {
-        let (config, identity) = (Arc::clone(&config), Arc::clone(&identity));
-        Rc::new(Core::new(CoreId(number), identity, config, Box::new(StoppedClock), 1))
-    })
-}
-
-/// Brings each core what the other has sent; false if there was nothing.
-fn deliver(cores: &[Rc<Core>; 2]) -> bool {
-    let mut any = false;
-    for (from, to) in [(0, 1), (1, 0)] {
-        let mut mail = Vec::new();
-        cores[from].shards.hops.carry(|_, messages| mail.append(messages));
-        any |= !mail.is_empty();
-        mail.into_iter().for_each(|message| cores[to].receive(CoreId(from as u16), message));
-    }
-    any
-}
-
-/// A key of each core.
-fn keys(cores: &[Rc<Core>; 2]) -> [String; 2] {
-    let layout = cores[0].shards.layout;
-    [0, 1].map(|core| {
-        let mut names = (0..).map(|number| format!("key{number}"));
-        let owned = names.find(|name| route::owner(layout, Key::new(name.as_bytes())).0 == core);
-        owned.expect("every core owns keys")
-    })
-}
-
-fn batch(words: &[&str]) -> Batch {
-    let conditions = Conditions { protocol: Protocol::Resp2, database: 0, touching: true };
-    let mut batch = Batch::new(conditions);
-    let words: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
-    batch.push_words(command(words[0]), 0, &words);
-    batch
-}
-
-fn command(name: &[u8]) -> &'static Command {
-    match table().find(name).map(|entry| entry.row) {
-        Some(Row::Data(command)) => command,
-        _ => panic!("not a command on keys"),
-    }
-}
+use crate::shard::message::{CoreId, Task};
+use crate::testing::cores::{batch, deliver, keys, two_cores};
 
 /// Runs a command from core `from`; after `stages` deliveries its coordinator is dropped. Returns
 /// the reply if there is one.
@@ -139,6 +77,28 @@ fn a_joint_transaction_waits_for_a_claim_and_leads_again_after_a_refusal() {
     while deliver(&cores) {}
     assert!(task.as_mut().poll(&mut context).is_ready());
     assert!(cores.iter().all(|core| core.shards.is_idle()));
+}
+
+#[test]
+fn joint_transactions_on_the_same_keys_travel_together() {
+    let cores = two_cores();
+    let [first, second] = &keys(&cores);
+    let batches = ["1", "2", "3"].map(|value| batch(&["MSET", first, value, second, value]));
+    let mut outs = [(); 3].map(|()| Out::new(Protocol::Resp2));
+    let mut context = Context::from_waker(Waker::noop());
+    let mut tasks: Vec<_> = batches
+        .iter()
+        .zip(&mut outs)
+        .map(|(mset, out)| Box::pin(gather::run(&cores[0].shards, mset, out)))
+        .collect();
+    assert!(tasks.iter_mut().all(|task| task.as_mut().poll(&mut context).is_pending()));
+    assert_eq!(cores[0].shards.claims(), 3);
+    assert!(deliver(&cores), "there and back");
+    assert!(tasks.iter_mut().all(|task| task.as_mut().poll(&mut context).is_ready()));
+    assert!(cores.iter().all(|core| core.shards.is_idle()));
+    drop(tasks);
+    let seen = run(&cores, &["MGET", first, second], 9).expect("it is answered");
+    assert_eq!(seen, "*2\r\n$1\r\n3\r\n$1\r\n3\r\n");
 }
 
 #[test]

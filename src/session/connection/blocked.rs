@@ -61,6 +61,10 @@ impl Session {
         let mut out = Out::new(client.protocol.get());
         self.link.flush();
         self.link.set_stalled(true);
+        if let Some(owner) = block::only_owner(&core.shards, &whole) {
+            self.waited_away |= owner != core.me();
+            self.traffic.waited(owner, owner == core.me());
+        }
         let mut mark = Mark::new(&core, &client);
         let reason = give_up(&core, &client, patience);
         let result = match block::run(&core.shards, &whole, &mut out, reason).await {

@@ -136,9 +136,14 @@ fn modes() -> impl Strategy<Value = Mode> {
     prop_oneof![Just(Mode::Shared), Just(Mode::Exclusive)]
 }
 
+fn modes_of_keys() -> impl Strategy<Value = Mode> {
+    let convoys = (1..3u16).prop_map(|core| Mode::Convoy(CoreId(core)));
+    prop_oneof![modes(), convoys]
+}
+
 fn claims() -> impl Strategy<Value = Claim> {
     prop_oneof![
-        6 => prop::collection::vec((0..5u64, modes()), 1..4).prop_map(Claim::keys),
+        6 => prop::collection::vec((0..5u64, modes_of_keys()), 1..4).prop_map(Claim::keys),
         1 => modes().prop_map(Claim::Shard),
     ]
 }

@@ -15,6 +15,8 @@ use crate::session::link::{Departure, Link};
 
 /// Commands a client sends in all, at most.
 const COMMANDS_MAX: u64 = 16;
+/// Commands of a victim of a storm.
+const VICTIM_COMMANDS: u64 = 4;
 /// Commands of one client without a reply, at most.
 const PIPELINE_MAX: usize = 6;
 
@@ -24,6 +26,14 @@ pub const KINDS: u64 = 52;
 pub const TWO_PHASE: u64 = 0b11 << 26 | 0b1111 << 31;
 /// The kinds that a connection's core divides: MSET and MGET.
 pub const SCATTERED: u64 = 0b1111_1111 << 18;
+/// MGET alone.
+pub const READS: u64 = 0b1111 << 22;
+/// Commands on whole shards: DBSIZE, SWAPDB, FLUSHALL and FLUSHDB.
+pub const WHOLE: u64 = 0b1111 << 35;
+/// Commands on one key: SET, GET and INCR.
+pub const SINGLES: u64 = (1 << 18) - 1;
+/// Pushes, pops and ranges of lists, which may be long.
+pub const LONG: u64 = 0b1_1111 << 40;
 /// Deadlines of keys, several kinds.
 pub const DEADLINES: u64 = 0b1_1111 << 52;
 /// Iterations with SCAN.
@@ -35,8 +45,8 @@ pub const LARGE: u64 = 0b111 << 60;
 /// Bits of all kinds.
 const BITS: u64 = 63;
 
-/// Keys that lie far apart, so that few cores hold two of them.
-const KEYS: &[&str] = &["a", "b", "c", "d", "e", "f"];
+/// Keys that lie far apart: of the first as many as there are cores, three or four, each has one.
+pub const KEYS: &[&str] = &["a", "b", "c", "d", "e", "f"];
 /// Keys of lists, which nothing else is stored at.
 const LISTS: &[&str] = &["l", "m", "n", "o", "p", "q"];
 /// Keys of large values.
@@ -56,6 +66,17 @@ pub struct Habits {
     pub allowed: u64,
     /// Out of how many chances to act it pauses once; 0 is never.
     pub pauses: u64,
+    pub role: Role,
+}
+
+/// What a client does in a storm (see [`super::storm`]), or that there is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    Guest,
+    /// Its commands name all keys, or one, and it goes on until it is told to stop.
+    Stormer,
+    /// It sends a few commands, each on all keys or the last two, one at a time.
+    Victim,
 }
 
 /// Where a client is in an iteration.
@@ -117,7 +138,11 @@ impl Customer {
             scan: Scan::None,
             iteration: Iteration::default(),
             scan_calls: 0,
-            left: 1 + random.below(COMMANDS_MAX),
+            left: match habits.role {
+                Role::Guest => 1 + random.below(COMMANDS_MAX),
+                Role::Stormer => u64::MAX,
+                Role::Victim => VICTIM_COMMANDS,
+            },
             unsent: VecDeque::new(),
             open: VecDeque::new(),
             received: Vec::new(),
@@ -132,12 +157,33 @@ impl Customer {
         if self.was_killed() {
             return true;
         }
-        let thinks = self.unsent.is_empty() && self.left > 0 && self.open.len() < PIPELINE_MAX;
+        let thinks = self.unsent.is_empty() && self.thinks();
         let sends = !self.unsent.is_empty() && !self.link.is_full();
         !self.gone
             && !self.travels
             && self.pauses_until <= micros
             && (thinks || sends || !self.link.output().is_empty())
+    }
+
+    /// True if it has one more command to send.
+    fn thinks(&self) -> bool {
+        let most = if self.habits.role == Role::Victim { 1 } else { PIPELINE_MAX };
+        self.left > 0 && self.open.len() < most
+    }
+
+    /// True if others are to make it wait.
+    pub fn is_victim(&self) -> bool {
+        self.habits.role == Role::Victim
+    }
+
+    /// True if all that it wants is answered.
+    pub fn is_content(&self) -> bool {
+        self.left == 0 && self.unsent.is_empty() && self.open.is_empty()
+    }
+
+    /// Has it send nothing more.
+    pub fn stop(&mut self) {
+        self.left = 0;
     }
 
     /// True if it will never be answered, when nothing more happens.
@@ -195,7 +241,7 @@ impl Customer {
         self.read(now, history);
         if self.unsent.is_empty() {
             for _ in 0..1 + self.random.below(4) {
-                if self.left > 0 && self.open.len() < PIPELINE_MAX {
+                if self.thinks() {
                     self.think(now, history);
                 }
             }
@@ -335,8 +381,18 @@ impl Customer {
 
     fn keys(&mut self, name: &str, values: bool) -> Vec<String> {
         let mut words = vec![name.to_owned()];
-        for _ in 0..1 + self.random.below(3) {
-            words.push(self.key());
+        let named = match self.habits.role {
+            Role::Guest => (0..1 + self.random.below(3)).map(|_| self.key()).collect(),
+            Role::Stormer => self.keys_from(0),
+            // Two make a joint transaction where the client's core owns the last.
+            Role::Victim => {
+                let is_shorter = self.random.chance(1, 4);
+                let first = if is_shorter { self.habits.keys - 2 } else { 0 };
+                self.keys_from(first)
+            }
+        };
+        for key in named {
+            words.push(key);
             if values {
                 words.push(self.value());
             }
@@ -344,10 +400,20 @@ impl Customer {
         words
     }
 
+    fn keys_from(&self, first: u64) -> Vec<String> {
+        KEYS[first as usize..self.habits.keys as usize]
+            .iter()
+            .map(|key| (*key).to_owned())
+            .collect()
+    }
+
     fn command(&mut self, now: Moment) -> Vec<String> {
         let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
         if let Scan::Goes(cursor) = &self.scan {
             return words(&["SCAN", cursor, "COUNT", "2"]);
+        }
+        if self.habits.role == Role::Victim {
+            return self.victims_command();
         }
         match self.kind() {
             0..7 => words(&["SET", &self.key(), &self.value()]),
@@ -400,6 +466,12 @@ impl Customer {
                 words(&["SELECT", &self.database.to_string()])
             }
         }
+    }
+
+    /// A command on several keys.
+    fn victims_command(&mut self) -> Vec<String> {
+        let name = ["MSET", "MSETNX", "MGET", "DEL", "EXISTS"][self.random.below(5) as usize];
+        self.keys(name, name.starts_with("MSET"))
     }
 
     /// A command of a kind that only some runs have.

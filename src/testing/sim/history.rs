@@ -74,6 +74,11 @@ impl History {
         self.operations.len() - 1
     }
 
+    /// The step in which a command was sent.
+    pub fn called(&self, number: usize) -> u64 {
+        self.operations[number].called.step
+    }
+
     /// A command is answered.
     pub fn answer(&mut self, number: usize, at: Moment, reply: String) {
         self.operations[number].reply = Some((at, reply));

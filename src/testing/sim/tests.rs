@@ -22,7 +22,7 @@ fn every_history_is_explained_by_one_order() {
             first..first + number("SEEDS").unwrap_or(SEEDS)
         }
     };
-    let (mut commands, mut moves, mut steps, mut refusals) = (0, 0, 0, 0);
+    let (mut commands, mut moves, mut steps, mut refusals, mut wait) = (0, 0, 0, 0, 0);
     let count = seeds.end - seeds.start;
     for seed in seeds {
         match Sim::run(seed) {
@@ -30,12 +30,14 @@ fn every_history_is_explained_by_one_order() {
                 commands += totals.commands;
                 moves += totals.moves;
                 (steps, refusals) = (steps.max(totals.steps), refusals.max(totals.refusals));
+                wait = wait.max(totals.longest_wait);
             }
             Err(failure) => panic!("{failure}"),
         }
     }
     eprintln!("{count} seeds, {commands} commands, {moves} moves: every history is explained");
     eprintln!("the longest run took {steps} steps; {refusals} refusals of one transaction at most");
+    eprintln!("the victim of a storm waited {wait} steps at most");
 }
 
 #[test]
@@ -62,8 +64,6 @@ fn caught(mutation: Mutation) -> Option<(u64, String)> {
     outcome
 }
 
-/// But for `RetryStepsByOne`: coordinators that refuse one another in turn make runs longer, but
-/// seldom endless, so that no bound on steps or refusals tells them from others.
 #[test]
 fn every_mutation_is_caught() {
     let missed: Vec<Mutation> = [
@@ -73,12 +73,17 @@ fn every_mutation_is_caught() {
         Mutation::SingleIgnoresClaims,
         Mutation::RetryForgetsShard,
         Mutation::WorkBeforeGrants,
+        Mutation::RetryStepsByOne,
+        Mutation::RetryReusesId,
         Mutation::WholeShardIgnored,
         Mutation::GrantLost,
         Mutation::LateAnswer,
         Mutation::ConclusionUnclaimed,
         Mutation::FirstClaimDropped,
         Mutation::RefusalIgnored,
+        Mutation::ConvoyOvertakes,
+        Mutation::ConvoysMixed,
+        Mutation::JointForEver,
         Mutation::ReadyKeyForgotten,
         Mutation::HoldForgotten,
         Mutation::CancelLost,

@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use crate::failure::Failure;
 
 /// A connection.
-pub(super) struct Client {
+pub(crate) struct Client {
     target: String,
     reader: BufReader<TcpStream>,
     line: Vec<u8>,
