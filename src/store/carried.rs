@@ -3,8 +3,6 @@
 //! Invariant: nothing in it refers to the table it came from, so the source may change or go while
 //! it travels. Long strings are shared by reference count, never copied.
 
-use std::sync::Mutex;
-
 use bytes::Bytes;
 
 use super::bulky::Bulky;
@@ -51,8 +49,8 @@ impl Carried {
 
 /// A collection that is being copied.
 pub struct Copying {
-    /// What there is of the copy. Never locked: this is how it may be kept.
-    object: Mutex<Object>,
+    /// What there is of the copy.
+    object: Object,
     next: u64,
 }
 
@@ -64,19 +62,19 @@ impl Copying {
         budget: usize,
     ) -> Result<Object, Box<Copying>> {
         let (mut copy, from) = match begun {
-            Some(begun) => (begun.object.into_inner().expect("nobody locks it"), begun.next),
+            Some(begun) => (begun.object, begun.next),
             None => (source.empty(), 0),
         };
         match source.copy_some(&mut copy, from, budget) {
             None => Ok(copy),
-            Some(next) => Err(Box::new(Copying { object: Mutex::new(copy), next })),
+            Some(next) => Err(Box::new(Copying { object: copy, next })),
         }
     }
 }
 
 impl Bulky for Copying {
     fn free_some(&mut self, budget: usize) -> bool {
-        self.object.get_mut().is_ok_and(|object| object.free_some(budget))
+        self.object.free_some(budget)
     }
 }
 

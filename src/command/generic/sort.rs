@@ -19,8 +19,6 @@ mod texts;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Mutex;
-
 pub use self::arrange::Arrangement;
 pub use self::elements::Elements;
 use self::portions::Sorting;
@@ -150,17 +148,16 @@ impl Sorted {
 
 /// The list that STORE leaves, while it is made.
 #[derive(Default)]
-struct Listing(Mutex<Option<List>>);
+struct Listing(Option<List>);
 
 impl Listing {
     fn push(&mut self, text: &[u8], limits: &EncodingLimits) {
-        let list = self.0.get_mut().expect("nobody locks it");
-        list.get_or_insert_with(List::new).push(End::Back, text, limits);
+        self.0.get_or_insert_with(List::new).push(End::Back, text, limits);
     }
 
     /// Puts the list in place of what `target` holds, and answers its length.
     fn store(self, db: &mut Db, target: Key<'_>, out: &mut Out) {
-        let list = self.0.into_inner().expect("nobody locks it").unwrap_or_else(List::new);
+        let list = self.0.unwrap_or_else(List::new);
         out.count(list.len());
         db.write(target).put_object(Object::List(list), Expiry::Never, SORT_STORE);
     }
@@ -168,8 +165,7 @@ impl Listing {
 
 impl Bulky for Listing {
     fn free_some(&mut self, budget: usize) -> bool {
-        let list = self.0.get_mut().ok().and_then(Option::as_mut);
-        list.is_none_or(|list| list.free_some(budget))
+        self.0.as_mut().is_none_or(|list| list.free_some(budget))
     }
 }
 

@@ -559,7 +559,9 @@ fn large_collections_are_copied_across_shards_in_portions() {
     let (mut shards, limits) = (Shards::new(3), EncodingLimits::default());
     let source = Key::new(b"set");
     let mut set = shards.owner(b"set").edit_or_create::<Set>(source).expect("no such key");
-    (0..2000).for_each(|number| drop(set.insert(number.to_string().as_bytes(), &limits)));
+    for number in 0..2000 {
+        assert!(set.insert(number.to_string().as_bytes(), &limits));
+    }
     set.changed(Event::set("sadd"));
     drop(set);
     let value = |db: &Db, key: &[u8]| digest::value(db.peek(Key::new(key)).expect("it is there"));

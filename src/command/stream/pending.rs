@@ -385,8 +385,9 @@ impl Search {
         portion: &mut Portion,
         out: &mut Out,
     ) -> bool {
-        /// Entries are looked at in the time in which one is claimed.
-        const LOOKS_PER_CLAIMED: usize = 4;
+        /// How many entries are looked at in the time in which one is claimed, which is found by its
+        /// id more than once.
+        const LOOKS_PER_CLAIMED: usize = 32;
         let now = claimer.now;
         let deliveries = if self.just_id { Deliveries::Same } else { Deliveries::OneMore };
         while self.attempts > 0

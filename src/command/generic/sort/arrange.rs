@@ -12,6 +12,7 @@ use super::elements::{Elements, Order};
 use super::request::{Request, score};
 use super::texts::Texts;
 use crate::command::portion::Portion;
+use crate::ds::chunked::Chunked;
 use crate::resp::error::CmdError;
 use crate::store::bulky::Bulky;
 
@@ -25,7 +26,7 @@ const LOOKS_PER_MERGED: usize = 4;
 /// Indices of elements on their way to their order.
 #[derive(Debug, Default)]
 pub struct Arrangement {
-    scores: Vec<f64>,
+    scores: Chunked<f64>,
     /// How many elements are in runs, or were left out of them.
     begun: usize,
     runs: Vec<Run>,
@@ -77,7 +78,7 @@ impl Arrangement {
                 }
                 let scores = std::mem::take(&mut self.scores);
                 let is_done = self.sort(elements.len(), request, portion, |a, b| {
-                    let order = scores[a].partial_cmp(&scores[b]).unwrap_or(Ordering::Equal);
+                    let order = scores.at(a).partial_cmp(&scores.at(b)).unwrap_or(Ordering::Equal);
                     order.then_with(|| elements.text(a).cmp(elements.text(b)))
                 });
                 self.scores = scores;

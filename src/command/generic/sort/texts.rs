@@ -1,5 +1,6 @@
 //! Many byte strings in a few buffers: what the stages of SORT hand on, also between cores.
 
+use crate::ds::chunked::Chunked;
 use crate::store::bulky::Bulky;
 
 /// Bytes of a page; a longer string has one of its own. However much is added, nothing larger is
@@ -21,7 +22,7 @@ const MISSING: Place = Place { page: 0, start: 1, end: 0 };
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Texts {
     pages: Vec<Vec<u8>>,
-    places: Vec<Place>,
+    places: Chunked<Place>,
 }
 
 impl Bulky for Texts {
@@ -51,7 +52,7 @@ impl Texts {
     /// The one at `index`, which must exist, unless it is missing.
     #[inline]
     pub fn get(&self, index: usize) -> Option<&[u8]> {
-        let Place { page, start, end } = self.places[index];
+        let Place { page, start, end } = self.places.at(index);
         (start <= end).then(|| &self.pages[page as usize][start as usize..end as usize])
     }
 

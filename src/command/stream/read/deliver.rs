@@ -34,8 +34,8 @@ pub(super) fn deliver(
     let consumer = join(&mut edit, (key.bytes, group, name), now);
     let summary = edit.summary();
     let members = edit.group_mut(group).expect("a group was found in phase one");
-    let steps = &found.steps[range.clone()];
-    for &(id, step) in steps {
+    let steps = || range.clone().map(|entry| found.steps.at(entry));
+    for (id, step) in steps() {
         match step {
             Step::Fresh => {
                 summary.advance(members, id);
@@ -48,20 +48,19 @@ pub(super) fn deliver(
             Step::Gone => {}
         }
     }
-    let becomes_pending = |(_, step): &&(Id, Step)| match step {
+    let becomes_pending = |(_, step): &(Id, Step)| match step {
         Step::Fresh => !request.no_ack,
         Step::Claim => true,
         Step::Again | Step::Gone => false,
     };
-    let mut pending = steps.iter().filter(becomes_pending).map(|(id, _)| *id).peekable();
+    let mut pending = steps().filter(becomes_pending).map(|(id, _)| id).peekable();
     if pending.peek().is_some() {
         members.consumer_mut(consumer).active_at = Some(now);
     }
     // Entries that are new come last, and if the first became pending, that was reported.
-    let moved = range.end == count && matches!(steps.last(), Some((_, Step::Fresh)));
+    let moved = range.end == count && matches!(steps().next_back(), Some((_, Step::Fresh)));
     let parts = pending.map(Some).chain(moved.then_some(None));
-    let is_begun =
-        range.start > 0 && found.steps.first().is_some_and(|step| becomes_pending(&step));
+    let is_begun = range.start > 0 && found.steps.get(0).is_some_and(|step| becomes_pending(&step));
     report(&mut edit, (key.bytes, group), parts, is_begun);
     Ok(())
 }

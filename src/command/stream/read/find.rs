@@ -11,6 +11,7 @@ use crate::base::time::Millis;
 use crate::command::portion::Portion;
 use crate::command::stream::ids;
 use crate::command::stream::range::{write_bulk_id, write_entry, write_pairs};
+use crate::ds::chunked::Chunked;
 use crate::resp::args::Args;
 use crate::resp::error::{CmdError, CmdResult, shown};
 use crate::resp::out::{Out, Protocol};
@@ -19,6 +20,10 @@ use crate::store::stream::Stream;
 use crate::store::stream::group::{Ages, Group, Place};
 use crate::store::stream::id::Id;
 use crate::store::stream::node::Entry;
+
+/// How many entries are visited in the time in which one is looked up by its id: half of its node
+/// is read for that.
+const VISITED_PER_LOOKUP: usize = 8;
 
 /// What a group does with an entry when it is delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,9 +61,9 @@ pub(super) struct Found {
     /// The entries after those, encoded one after the other.
     last_page: Out,
     /// Where each entry ends in all pages together.
-    ends: Vec<usize>,
+    ends: Chunked<usize>,
     /// For a group, what each is.
-    pub(super) steps: Vec<(Id, Step)>,
+    pub(super) steps: Chunked<(Id, Step)>,
     /// False if there is nothing to tell of the stream.
     pub(super) is_served: bool,
     /// Why the request is refused, if it is.
@@ -71,7 +76,7 @@ impl Found {
         // Array and bulk headers, which is all there is in entries, but for the null of an entry
         // that is gone, are the same in both protocols.
         let last_page = Out::new(Protocol::Resp2);
-        let (pages, ends, steps) = (Vec::new(), Vec::new(), Vec::new());
+        let (pages, ends, steps) = (Vec::new(), Chunked::default(), Chunked::default());
         let (is_served, error, cursor) = (false, None, Cursor::Start);
         Found { index, pages, last_page, ends, steps, is_served, error, cursor }
     }
@@ -83,7 +88,7 @@ impl Found {
 
     /// The encoded bytes of the first `count` entries.
     pub(super) fn len(&self, count: usize) -> usize {
-        count.checked_sub(1).map_or(0, |last| self.ends[last])
+        count.checked_sub(1).map_or(0, |last| self.ends.at(last))
     }
 
     /// True if as much as may be wanted is found.
@@ -130,8 +135,8 @@ impl Found {
     }
 
     fn has_gone(&self, entries: &Range<usize>) -> bool {
-        let steps = self.steps.get(entries.clone()).unwrap_or_default();
-        steps.iter().any(|(_, step)| *step == Step::Gone)
+        let is_gone = |entry| self.steps.get(entry).is_some_and(|(_, step)| step == Step::Gone);
+        !self.steps.is_empty() && entries.clone().any(is_gone)
     }
 
     /// Writes those entries of a page that are among the first `count` of all.
@@ -146,7 +151,7 @@ impl Found {
         }
         for entry in entries {
             out.append_range(encoded, self.len(entry) - base, self.len(entry + 1) - base);
-            if self.steps[entry].1 == Step::Gone {
+            if self.steps.at(entry).1 == Step::Gone {
                 // In place of the fields.
                 out.null_array();
             }
@@ -218,7 +223,7 @@ impl Search {
                     } else if let Some((id, Step::Fresh)) = found.steps.last()
                         && request.streams > 1
                     {
-                        self.delivered.insert(key.bytes.into(), *id);
+                        self.delivered.insert(key.bytes.into(), id);
                     }
                 }
             }
@@ -418,6 +423,7 @@ impl GroupReader<'_> {
             };
             found.end(portion);
             found.steps.push((id, step));
+            portion.count(VISITED_PER_LOOKUP);
         }
     }
 
@@ -486,9 +492,8 @@ impl GroupReader<'_> {
             if let Some(entry) = self.stream.entry(id) {
                 self.write(&entry, (idle, pending.deliveries), found, portion);
                 found.steps.push((id, Step::Claim));
-            } else {
-                portion.count(1);
             }
+            portion.count(VISITED_PER_LOOKUP);
         }
         true
     }
