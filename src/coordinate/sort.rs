@@ -57,12 +57,12 @@ pub async fn run(shards: &Shards, whole: &Batch, out: &mut Out) -> Result<(), Cm
     let elements = answers.into_iter().find_map(parcel).expect("the owner of the key is asked");
     let sorted = sort(&held, whole, &request, opened::<Elements>(elements?)).await?;
     let Some(target) = target else {
-        reply(&sorted, out).await;
+        reply(shards, &sorted, out).await;
         shards.bury(Arc::new(vec![Some(Box::new(sorted))]));
         return Ok(());
     };
     let mut phase = with_arguments(&STORE, whole);
-    phase.parcels = Arc::new(vec![Some(Box::new(list(&sorted).await))]);
+    phase.parcels = Arc::new(vec![Some(Box::new(list(shards, &sorted).await))]);
     shards.bury(Arc::new(vec![Some(Box::new(sorted))]));
     match held.finish(vec![(target, Work::Commit(phase))]).await.pop() {
         Some(Response::Committed(phase)) => out.append(&phase.batch.replies),
@@ -72,12 +72,14 @@ pub async fn run(shards: &Shards, whole: &Batch, out: &mut Out) -> Result<(), Cm
 }
 
 /// Lets the core do other things before the next portion.
-async fn pause() {
+async fn pause(shards: &Shards) {
     let mut is_over = false;
     poll_fn(|context| {
         if std::mem::replace(&mut is_over, true) {
             return Poll::Ready(());
         }
+        // The core must not sleep before it has polled this again.
+        shards.hops.woken.set(true);
         context.waker().wake_by_ref();
         Poll::Pending
     })
@@ -85,14 +87,14 @@ async fn pause() {
 }
 
 /// Answers all of it.
-async fn reply(sorted: &Sorted, out: &mut Out) {
+async fn reply(shards: &Shards, sorted: &Sorted, out: &mut Out) {
     sorted.begin(out);
     let (mut page, mut portion) = (Out::new(out.protocol()), Portion::first());
     for row in 0..sorted.rows() {
         if portion.is_full(&page) {
             out.adopt(std::mem::replace(&mut page, Out::new(out.protocol())));
             portion = Portion::first();
-            pause().await;
+            pause(shards).await;
         }
         sorted.reply_row(row, &mut page);
         portion.count(1);
@@ -101,12 +103,12 @@ async fn reply(sorted: &Sorted, out: &mut Out) {
 }
 
 /// All of it as the elements of a list; what was not found is empty.
-async fn list(sorted: &Sorted) -> Texts {
+async fn list(shards: &Shards, sorted: &Sorted) -> Texts {
     let (mut list, mut portion) = (Texts::default(), Portion::first());
     for row in 0..sorted.rows() {
         if portion.is_spent() {
             portion = Portion::first();
-            pause().await;
+            pause(shards).await;
         }
         sorted.each(row, |text| {
             let text = text.unwrap_or_default();
@@ -152,7 +154,7 @@ async fn sort(
     };
     let mut arrangement = Arrangement::default();
     while !arrangement.advance(&elements, request, weights.as_ref(), &mut Portion::first())? {
-        pause().await;
+        pause(held.shards()).await;
     }
     if let Some(weights) = weights {
         held.shards().bury(Arc::new(vec![Some(Box::new(weights))]));
@@ -185,7 +187,7 @@ async fn look_up(
         }
         round.ask(held, &mut all).await?;
         if next < len {
-            pause().await;
+            pause(held.shards()).await;
         }
     }
     Ok(all)

@@ -385,8 +385,8 @@ impl Search {
         portion: &mut Portion,
         out: &mut Out,
     ) -> bool {
-        /// How many entries are looked at in the time in which one is claimed, which is found by its
-        /// id more than once.
+        /// How many entries are looked at in the time in which one is claimed: it is found by
+        /// its id more than once.
         const LOOKS_PER_CLAIMED: usize = 32;
         let now = claimer.now;
         let deliveries = if self.just_id { Deliveries::Same } else { Deliveries::OneMore };

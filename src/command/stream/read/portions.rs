@@ -1,7 +1,7 @@
 //! XREAD and XREADGROUP where one shard holds all streams: in portions, if there is much to read.
 //!
-//! Invariant: everything is found before anything is delivered, as on several shards; and nothing is
-//! refused once something is found.
+//! Invariant: everything is found before anything is delivered, as on several shards; and nothing
+//! is refused once something is found.
 
 use super::find::{Search, check};
 use super::request::Request;
