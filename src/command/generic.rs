@@ -148,10 +148,10 @@ pub const COMMANDS: &[Command] = &[
     sorting("SORT", &[SORTED, DERIVED, STORED])
         .flags(Flags::DENYOOM)
         .doc("Sorts the elements of a list, a set or a sorted set.", "1.0.0", SORT_COMPLEXITY)
-        .run(Run::Sort { body: Body::Writes(sort::sort), derives: sort::derives }),
+        .run(Run::Sort { body: Body::WritesPortions(sort::sort), derives: sort::derives }),
     sorting("SORT_RO", &[SORTED, DERIVED])
         .doc("Sorts as SORT does, but stores nothing.", "7.0.0", SORT_COMPLEXITY)
-        .run(Run::Sort { body: Body::Reads(sort::sort_read_only), derives: sort::derives }),
+        .run(Run::Sort { body: Body::ReadsPortions(sort::sort_read_only), derives: sort::derives }),
     cmd("RENAME", Arity::Exact(3), Group::Generic)
         .acl(KEYSPACE)
         .keys(&[Keys::At(1, TAKEN), Keys::At(2, REPLACED)])

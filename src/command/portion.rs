@@ -13,8 +13,9 @@
 //!
 //! Invariant: between two portions nobody changes what the command works on, no time passes for
 //! it, and nobody sees what it has written. A command that changes something reports the change
-//! with its last portion, but for SPOP, whose portions are repeated by names; and none fails after
-//! its first.
+//! with its last portion, but for SPOP and XREADGROUP, whose portions are repeated by names; and
+//! none fails once it has changed or answered something, which is after its first portion at most
+//! for all but SORT.
 //!
 //! Absent: who calls, and what is claimed (`coordinate/sliced.rs`).
 
@@ -35,6 +36,8 @@ pub struct Portion {
     may_go_on: bool,
     /// What this call has done so far.
     elements: usize,
+    /// Bytes that it has written elsewhere than to the reply.
+    bytes: usize,
     /// Where the encoded reply ended when this call began.
     base: usize,
     /// Where the next portion begins, in the command's own terms.
@@ -76,6 +79,7 @@ impl Portion {
             is_first: true,
             may_go_on,
             elements: 0,
+            bytes: 0,
             base: 0,
             next: None,
             at: 0,
@@ -103,6 +107,7 @@ impl Portion {
         let Some(next) = self.next.take() else { return };
         self.at = next;
         self.done += std::mem::take(&mut self.elements);
+        self.bytes = 0;
         self.is_first = false;
     }
 
@@ -179,17 +184,37 @@ impl Portion {
         self.elements += elements;
     }
 
+    /// Counts bytes that were written elsewhere than to the reply.
+    #[inline]
+    pub fn count_bytes(&mut self, bytes: usize) {
+        self.bytes += bytes;
+    }
+
+    /// [`Portion::is_full`] for a call that does not write to the reply.
+    #[inline]
+    pub fn is_spent(&self) -> bool {
+        self.elements >= self.elements_max || self.bytes >= self.bytes_max
+    }
+
     /// True if this portion has done enough. The caller then goes on at another time; in a call
     /// that is to do everything it means that this was too much.
     #[inline]
     pub fn is_full(&self, out: &Out) -> bool {
-        self.elements >= self.elements_max || out.encoded().len() - self.base >= self.bytes_max
+        let bytes = self.bytes + out.encoded().len() - self.base;
+        self.elements >= self.elements_max || bytes >= self.bytes_max
     }
 
     /// Leaves the rest to another portion, which begins there. Where everything was to be done at
     /// once, what this call did is undone.
     pub fn go_on(&mut self, next: u128) {
         self.next = Some(next);
+    }
+
+    /// Puts `head` before everything that was written in this portion and in earlier ones, where
+    /// there may be several.
+    pub fn set_head(&mut self, head: Out) {
+        debug_assert!(self.may_go_on, "what is done at once is written in its order");
+        self.head = Some(head);
     }
 
     /// Makes what was written since the encoded length was `start`, and in earlier portions, an
@@ -207,7 +232,7 @@ impl Portion {
         if self.may_go_on {
             let mut head = Out::new(out.protocol());
             write(&mut head);
-            self.head = Some(head);
+            self.set_head(head);
         } else {
             out.head_since(start, write);
         }

@@ -17,7 +17,7 @@ mod tests;
 use range::write_bulk_id;
 
 use super::spec::Arity::{AtLeast, Exact};
-use super::spec::Body::{Reads, ReadsPortions, Writes};
+use super::spec::Body::{Reads, ReadsPortions, Writes, WritesPortions};
 use super::spec::{Access, Arity, Command, Flags, Group, Keys, Log, Run, Spec, cmd, verify};
 use crate::resp::args::Args;
 use crate::resp::error::{CmdError, shown};
@@ -87,7 +87,7 @@ pub const COMMANDS: &[Command] = &[
             "O(1) if COUNT is small",
         )
         .tips(UNPREDICTABLE)
-        .run(Run::Shard(Writes(pending::xautoclaim)))
+        .run(Run::Shard(WritesPortions(pending::xautoclaim)))
         .log(Log::Effects),
     stream("XCFGSET", AtLeast(2))
         .flags(FAST)
@@ -150,7 +150,7 @@ pub const COMMANDS: &[Command] = &[
             "O(N) with N the entries looked at, or the consumers",
         )
         .tips(UNPREDICTABLE)
-        .run(Run::Shard(Reads(pending::xpending))),
+        .run(Run::Shard(ReadsPortions(pending::xpending))),
     stream("XRANGE", AtLeast(4))
         .keys(&[Keys::At(1, READ)])
         .doc("Returns a range of entries.", "5.0.0", "O(N) with N the entries returned")
@@ -241,7 +241,7 @@ const INFO_COMMANDS: &[Command] = &[
     stream("STREAM", AtLeast(3))
         .keys(&[Keys::At(2, READ)])
         .doc("Describes a stream.", "5.0.0", "O(N) with N what FULL shows, else O(1)")
-        .run(Run::Shard(Reads(info::stream))),
+        .run(Run::Shard(ReadsPortions(info::stream))),
 ];
 
 const _: () = verify(COMMANDS);

@@ -99,7 +99,7 @@ pub(super) fn claim(batch: &Batch) -> Claim {
     let mut keys = Vec::with_capacity(batch.calls.len());
     for (index, call) in batch.calls.iter().enumerate() {
         let command = call.command;
-        if let Run::Every(..) = command.run {
+        if route::is_on_every_key(command, &batch.args(index)) {
             return Claim::Shard(Mode::of(batch.writes()));
         }
         if call.is_share() {

@@ -146,6 +146,15 @@ pub fn key_step(command: &Command) -> u8 {
     }
 }
 
+/// True if the command may use any key of a shard that it runs on.
+pub fn is_on_every_key(command: &Command, args: &Args<'_>) -> bool {
+    match command.run {
+        Run::Every(..) => true,
+        Run::Sort { derives, .. } => derives(args),
+        _ => false,
+    }
+}
+
 /// Decides where `command` runs.
 pub fn route(layout: Layout, me: CoreId, command: &Command, args: &Args<'_>) -> Route {
     match command.run {

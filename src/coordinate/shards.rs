@@ -106,7 +106,7 @@ impl Shards {
     /// True if a granted claim keeps this single command of the shard from running.
     pub fn is_held(&self, command: &Command, args: &Args<'_>) -> bool {
         let locks = self.locks.borrow();
-        if let Run::Every(..) = command.run {
+        if route::is_on_every_key(command, args) {
             return locks.is_any_held(Mode::of(command.writes()));
         }
         let mut held = false;
@@ -488,7 +488,7 @@ impl Shards {
 pub(super) fn claim_of(batch: &Batch, index: usize) -> Claim {
     let mut claimed = Vec::new();
     let (command, args) = (batch.calls[index].command, batch.args(index));
-    if let Run::Every(..) = command.run {
+    if route::is_on_every_key(command, &args) {
         return Claim::Shard(Mode::of(command.writes()));
     }
     route::for_each_claimed(command, &args, |hash, mode| claimed.push((hash, mode)));

@@ -325,7 +325,9 @@ impl Shards {
                 Done::Given(execute::give(&mut db, &phase.batch, &phase.parcels, portion))
             }
             work => {
-                execute::run_next_portion(&mut db, work.batch_mut(), portion, &mut page);
+                let batch = work.batch_mut();
+                let is_well = execute::run_next_portion(&mut db, batch, portion, &mut page);
+                assert!(is_well || job.reply.is_empty(), "a command fails before it replies");
                 Done::Replied
             }
         };

@@ -14,15 +14,19 @@
 //! Invariant: all is claimed before the first look and until the end, so SORT happens at one
 //! instant. Nothing is written before the last round, which is one message.
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 
 use super::route;
 use super::shards::Shards;
 use super::transaction::{self, Held, Work};
 use crate::base::probe::Witness;
 use crate::command::generic::sort::{
-    ELEMENTS, Elements, FIELDS, Pattern, Request as Sort, STORE, STRINGS, Sorted, Texts,
+    Arrangement, ELEMENTS, Elements, FIELDS, Pattern, Request as Sort, STORE, STRINGS, Sorted,
+    Texts,
 };
+use crate::command::portion::Portion;
 use crate::command::spec::{Command, Parcel};
 use crate::resp::args::Key;
 use crate::resp::error::CmdError;
@@ -53,16 +57,67 @@ pub async fn run(shards: &Shards, whole: &Batch, out: &mut Out) -> Result<(), Cm
     let elements = answers.into_iter().find_map(parcel).expect("the owner of the key is asked");
     let sorted = sort(&held, whole, &request, opened::<Elements>(elements?)).await?;
     let Some(target) = target else {
-        sorted.reply(out);
+        reply(shards, &sorted, out).await;
+        shards.bury(Arc::new(vec![Some(Box::new(sorted))]));
         return Ok(());
     };
     let mut phase = with_arguments(&STORE, whole);
-    phase.parcels = Arc::new(vec![Some(Box::new(sorted.list()))]);
+    phase.parcels = Arc::new(vec![Some(Box::new(list(shards, &sorted).await))]);
+    shards.bury(Arc::new(vec![Some(Box::new(sorted))]));
     match held.finish(vec![(target, Work::Commit(phase))]).await.pop() {
         Some(Response::Committed(phase)) => out.append(&phase.batch.replies),
         _ => unreachable!("a commit is answered by one"),
     }
     Ok(())
+}
+
+/// Lets the core do other things before the next portion.
+async fn pause(shards: &Shards) {
+    let mut is_over = false;
+    poll_fn(|context| {
+        if std::mem::replace(&mut is_over, true) {
+            return Poll::Ready(());
+        }
+        // The core must not sleep before it has polled this again.
+        shards.hops.woken.set(true);
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+/// Answers all of it.
+async fn reply(shards: &Shards, sorted: &Sorted, out: &mut Out) {
+    sorted.begin(out);
+    let (mut page, mut portion) = (Out::new(out.protocol()), Portion::first());
+    for row in 0..sorted.rows() {
+        if portion.is_full(&page) {
+            out.adopt(std::mem::replace(&mut page, Out::new(out.protocol())));
+            portion = Portion::first();
+            pause(shards).await;
+        }
+        sorted.reply_row(row, &mut page);
+        portion.count(1);
+    }
+    out.append(&page);
+}
+
+/// All of it as the elements of a list; what was not found is empty.
+async fn list(shards: &Shards, sorted: &Sorted) -> Texts {
+    let (mut list, mut portion) = (Texts::default(), Portion::first());
+    for row in 0..sorted.rows() {
+        if portion.is_spent() {
+            portion = Portion::first();
+            pause(shards).await;
+        }
+        sorted.each(row, |text| {
+            let text = text.unwrap_or_default();
+            portion.count(1);
+            portion.count_bytes(text.len());
+            list.push(Some(text));
+        });
+    }
+    list
 }
 
 /// What is claimed where.
@@ -94,36 +149,46 @@ async fn sort(
     elements: Elements,
 ) -> Result<Sorted, CmdError> {
     let weights = match elements.weighed_by(request) {
-        Some(pattern) => Some(look_up(held, whole, pattern, &elements, &elements.all()).await?),
+        Some(pattern) => Some(look_up(held, whole, pattern, &elements, None).await?),
         None => None,
     };
-    let chosen = elements.arrange(request, weights.as_ref())?;
-    let mut found = Vec::new();
-    for pattern in request.gets().iter().filter(|pattern| **pattern != Pattern::Element) {
-        found.push(look_up(held, whole, pattern, &elements, &chosen).await?);
+    let mut arrangement = Arrangement::default();
+    while !arrangement.advance(&elements, request, weights.as_ref(), &mut Portion::first())? {
+        pause(held.shards()).await;
     }
-    let mut found = found.into_iter();
-    let columns =
-        request.columns(|_| found.next().expect("one for each pattern that is looked up"));
+    if let Some(weights) = weights {
+        held.shards().bury(Arc::new(vec![Some(Box::new(weights))]));
+    }
+    let (chosen, mut columns) = (arrangement.into_chosen(), Vec::new());
+    while columns.len() < request.columns() {
+        columns.push(match request.gets().get(columns.len()) {
+            None | Some(Pattern::Element) => None,
+            Some(pattern) => Some(look_up(held, whole, pattern, &elements, Some(&chosen)).await?),
+        });
+    }
     Ok(Sorted { elements, chosen, columns })
 }
 
-/// What `pattern` leads to from each of the elements at `indices`.
+/// What `pattern` leads to from each of the elements at `indices`, or from all.
 async fn look_up(
     held: &Held<'_>,
     whole: &Batch,
     pattern: &Pattern<'_>,
     elements: &Elements,
-    indices: &[usize],
+    indices: Option<&[usize]>,
 ) -> Result<Texts, CmdError> {
     let (mut all, mut next) = (Texts::default(), 0);
-    while next < indices.len() {
+    let len = indices.map_or(elements.len(), <[usize]>::len);
+    while next < len {
         let mut round = Round::new(held.shards(), pattern, whole);
-        while next < indices.len() && !round.is_full() {
-            round.add(elements.text(indices[next]));
+        while next < len && !round.is_full() {
+            round.add(elements.text(indices.map_or(next, |indices| indices[next])));
             next += 1;
         }
         round.ask(held, &mut all).await?;
+        if next < len {
+            pause(held.shards()).await;
+        }
     }
     Ok(all)
 }

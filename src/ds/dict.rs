@@ -246,6 +246,24 @@ impl<R: Record> Dict<R> {
         }
     }
 
+    /// Goes through the records whose hash is at least `first`, in the order of hashes, until the
+    /// weights that `visit` returns come to about `budget`. Returns the hash with which the rest
+    /// begins; `None` at the end.
+    pub fn walk_some<'d>(
+        &'d self,
+        mut first: u64,
+        budget: usize,
+        mut visit: impl FnMut(R::Ref<'d>) -> usize,
+    ) -> Option<u64> {
+        let mut spent = 0usize;
+        loop {
+            first = self.walk_from(first, |record| spent = spent.saturating_add(visit(record)))?;
+            if spent >= budget {
+                return Some(first);
+            }
+        }
+    }
+
     /// All records, in no order.
     pub fn iter<'d>(&'d self) -> impl Iterator<Item = R::Ref<'d>> + 'd
     where

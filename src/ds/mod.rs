@@ -2,6 +2,7 @@
 
 pub mod bits;
 pub mod btree;
+pub mod chunked;
 pub mod dict;
 pub mod field;
 pub mod geohash;

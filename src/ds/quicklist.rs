@@ -426,6 +426,22 @@ impl Quicklist {
         (removed, is_gone)
     }
 
+    /// Copies whole nodes to the end of `copy`, which has those before them already, until about
+    /// `budget` items and so many times 128 bytes are copied. False when all are.
+    pub fn copy_some(&self, copy: &mut Quicklist, budget: usize) -> bool {
+        const BYTES_PER_ITEM: usize = 128;
+        let (mut next, mut spent) = (self.directory.numbered(copy.nodes()), 0);
+        while let Some(place) = next
+            && spent < budget
+        {
+            let node = self.directory.node(place);
+            spent += node.count().max(node.bytes_len() / BYTES_PER_ITEM);
+            copy.directory.push(End::Back, node.clone());
+            next = self.directory.next(place);
+        }
+        next.is_some()
+    }
+
     /// Drops nodes from the back until `budget` items are gone or none is left; returns whether
     /// none is.
     pub fn drop_some(&mut self, budget: usize) -> bool {

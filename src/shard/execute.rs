@@ -108,21 +108,27 @@ fn run_portion(
 }
 
 /// Runs one portion of the call of `batch` that is to run next, and writes its part of the reply to
-/// `out`.
-pub fn run_next_portion(db: &mut Db, batch: &mut Batch, portion: &mut Portion, out: &mut Out) {
+/// `out`. False if that is an error, which must be the whole reply.
+pub fn run_next_portion(
+    db: &mut Db,
+    batch: &mut Batch,
+    portion: &mut Portion,
+    out: &mut Out,
+) -> bool {
     enter(db, batch.conditions);
     let first = batch.ran();
     let (mut calls, outcome) = batch.parts((first, first + 1));
-    let Some((call, args)) = calls.next() else { return };
+    let Some((call, args)) = calls.next() else { return true };
     let is_first = portion.is_first();
     let result =
         looking_once(db, is_first, |db| run_portion(db, &call.command.run, &args, portion, out));
+    let is_well = result.is_ok();
     if let Err(error) = result {
-        assert!(portion.is_first(), "a command fails before its second portion or not at all");
         out.clear();
         out.error(&error);
         outcome.failed.push((call.statistics, error));
     }
+    is_well
 }
 
 /// Does one portion of a command, which has found its keys once, however often it looks.

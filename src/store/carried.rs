@@ -5,7 +5,9 @@
 
 use bytes::Bytes;
 
+use super::bulky::Bulky;
 use super::entry::{Entry, EntryRef, Value, ValueRef};
+use super::object::{Object, ObjectRef};
 use crate::base::time::Millis;
 
 /// Everything of an entry but its key.
@@ -29,14 +31,50 @@ impl Carried {
         Carried { value, expiry, access: Some(access), is_modified }
     }
 
-    /// For a copy, which nobody has accessed yet.
-    pub fn copied(entry: EntryRef<'_>) -> Carried {
+    /// A copy, which nobody has accessed yet; of a collection up to about `budget` elements in one
+    /// call, given what the call before has copied. Says what it has copied if there are more.
+    pub fn copied(
+        entry: EntryRef<'_>,
+        begun: Option<Box<Copying>>,
+        budget: usize,
+    ) -> Result<Carried, Box<Copying>> {
         let value = match entry.value() {
-            ValueRef::Object(object) => Value::Object(object.copy()),
+            ValueRef::Object(object) => Value::Object(Copying::go_on(begun, object, budget)?),
             text => string(text).expect("what is no collection is a string"),
         };
         let (expiry, is_modified) = (entry.expiry(), entry.is_modified());
-        Carried { value, expiry, access: None, is_modified }
+        Ok(Carried { value, expiry, access: None, is_modified })
+    }
+}
+
+/// A collection that is being copied.
+pub struct Copying {
+    /// What there is of the copy.
+    object: Object,
+    next: u64,
+}
+
+impl Copying {
+    /// The whole copy, or what there is of it.
+    fn go_on(
+        begun: Option<Box<Copying>>,
+        source: ObjectRef<'_>,
+        budget: usize,
+    ) -> Result<Object, Box<Copying>> {
+        let (mut copy, from) = match begun {
+            Some(begun) => (begun.object, begun.next),
+            None => (source.empty(), 0),
+        };
+        match source.copy_some(&mut copy, from, budget) {
+            None => Ok(copy),
+            Some(next) => Err(Box::new(Copying { object: copy, next })),
+        }
+    }
+}
+
+impl Bulky for Copying {
+    fn free_some(&mut self, budget: usize) -> bool {
+        self.object.free_some(budget)
     }
 }
 

@@ -29,7 +29,7 @@ use ahash::RandomState;
 
 use self::timed::Timed;
 use self::triples::Triples;
-use super::object::{EncodingLimits, Kind, Typed};
+use super::object::{EncodingLimits, Kind, Typed, weight};
 use crate::base::hash::member_hash;
 use crate::base::prng::Prng;
 use crate::base::time::Millis;
@@ -465,19 +465,31 @@ impl Typed for Hash {
         extra + dict.memory() + all.unwrap_or(0) as usize
     }
 
-    fn copy(&self) -> Hash {
-        Hash(match &self.0 {
-            Form::Packed(pairs) => Form::Packed(pairs.clone()),
-            Form::Triples(list) => Form::Triples(list.clone()),
-            Form::Table(dict) => {
-                let mut copy = Dict::new();
-                for field in dict.iter() {
+    fn copy_some(&self, into: &mut Hash, from: u64, budget: usize) -> Option<u64> {
+        let size = |field: FieldRef<'_>| weight(field.name.len() + field.value.len());
+        let (form, next) = match (&self.0, std::mem::take(into).0) {
+            (Form::Packed(pairs), _) => (Form::Packed(pairs.clone()), None),
+            (Form::Triples(list), _) => (Form::Triples(list.clone()), None),
+            (Form::Table(dict), begun) => {
+                let mut copy = if let Form::Table(copy) = begun { copy } else { Dict::new() };
+                let next = dict.walk_some(from, budget, |field| {
                     copy.insert(member_hash(field.name), Field::new(field));
-                }
-                Form::Table(copy)
+                    size(field)
+                });
+                (Form::Table(copy), next)
             }
-            Form::Timed(timed) => Form::Timed(timed.clone()),
-        })
+            (Form::Timed(timed), begun) => {
+                let mut copy =
+                    if let Form::Timed(copy) = begun { copy } else { Default::default() };
+                let next = timed.fields().walk_some(from, budget, |field| {
+                    copy.insert(field);
+                    size(field)
+                });
+                (Form::Timed(copy), next)
+            }
+        };
+        into.0 = form;
+        next
     }
 
     fn elements(&self) -> usize {

@@ -234,11 +234,19 @@ impl Typed for List {
         }
     }
 
-    fn copy(&self) -> List {
-        match self {
-            List::Packed(items) => List::Packed(items.clone()),
-            List::Quick(items) => List::Quick(items.clone()),
+    fn copy_some(&self, into: &mut List, from: u64, budget: usize) -> Option<u64> {
+        let items = match self {
+            List::Packed(items) => {
+                *into = List::Packed(items.clone());
+                return None;
+            }
+            List::Quick(items) => items,
+        };
+        if from == 0 {
+            *into = List::Quick(Box::new(Quicklist::new(items.limits())));
         }
+        let List::Quick(copy) = into else { unreachable!("a copy has the same form") };
+        items.copy_some(copy, budget).then_some(1)
     }
 
     fn elements(&self) -> usize {

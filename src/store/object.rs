@@ -65,8 +65,18 @@ pub trait Typed: Member {
     /// Heap bytes, estimated from so many elements where it would take long to add all up; 0
     /// samples: exact.
     fn memory(&self, samples: usize) -> usize;
+    /// Copies up to about `budget` elements to `into`, which was empty before the first such call
+    /// and is a deep copy after the last. `from` is 0 first, then what the call before returned;
+    /// none if it was the last. Long elements count as several, see [`weight`].
+    fn copy_some(&self, into: &mut Self, from: u64, budget: usize) -> Option<u64>;
     /// A deep copy.
-    fn copy(&self) -> Self;
+    fn copy(&self) -> Self {
+        let (mut into, mut from) = (Self::new(), 0);
+        while let Some(next) = self.copy_some(&mut into, from, usize::MAX) {
+            from = next;
+        }
+        into
+    }
     /// Number of elements, in constant time.
     fn elements(&self) -> usize;
     /// Drops up to `budget` elements, which leaves the value good for nothing but further such
@@ -78,6 +88,13 @@ pub trait Typed: Member {
     fn next_due(&self) -> Option<Millis> {
         None
     }
+}
+
+/// As how many elements one of so many bytes counts where copying bytes takes time.
+#[inline]
+pub fn weight(bytes: usize) -> usize {
+    const BYTES_PER_ELEMENT: usize = 128;
+    1 + bytes / BYTES_PER_ELEMENT
 }
 
 /// The way from a type to the enums over all of them and back. Implemented here for each type of
@@ -171,10 +188,20 @@ macro_rules! types {
                 }
             }
 
-            /// A deep copy.
-            pub fn copy(self) -> Object {
+            /// An empty collection of the same type.
+            pub fn empty(self) -> Object {
                 match self {
-                    $(ObjectRef::$name(value) => Object::$name(Typed::copy(value)),)*
+                    $(ObjectRef::$name(_) => Object::$name(Typed::new()),)*
+                }
+            }
+
+            /// Copies a part to a collection of the same type; see [`Typed::copy_some`].
+            pub fn copy_some(self, into: &mut Object, from: u64, budget: usize) -> Option<u64> {
+                match (self, into) {
+                    $((ObjectRef::$name(value), Object::$name(into)) => {
+                        Typed::copy_some(value, into, from, budget)
+                    })*
+                    _ => unreachable!("a copy is of the same type"),
                 }
             }
         }

@@ -18,7 +18,7 @@
 #[cfg(test)]
 mod tests;
 
-use super::object::{EncodingLimits, Kind, Typed};
+use super::object::{EncodingLimits, Kind, Typed, weight};
 use crate::base::hash::member_hash;
 use crate::base::prng::Prng;
 use crate::ds::dict::Dict;
@@ -358,18 +358,21 @@ impl Typed for Set {
         }
     }
 
-    fn copy(&self) -> Set {
-        Set(match &self.0 {
-            Form::Ints(ints) => Form::Ints(ints.clone()),
-            Form::Packed(list) => Form::Packed(list.clone()),
-            Form::Table(dict) => {
-                let mut copy = Dict::new();
-                for member in dict.iter() {
+    fn copy_some(&self, into: &mut Set, from: u64, budget: usize) -> Option<u64> {
+        into.0 = match (&self.0, std::mem::take(into).0) {
+            (Form::Ints(ints), _) => Form::Ints(ints.clone()),
+            (Form::Packed(list), _) => Form::Packed(list.clone()),
+            (Form::Table(dict), begun) => {
+                let mut copy = if let Form::Table(copy) = begun { copy } else { Dict::new() };
+                let next = dict.walk_some(from, budget, |member| {
                     copy.insert(member_hash(member), Member::new(member));
-                }
-                Form::Table(copy)
+                    weight(member.len())
+                });
+                into.0 = Form::Table(copy);
+                return next;
             }
-        })
+        };
+        None
     }
 
     fn elements(&self) -> usize {

@@ -16,7 +16,7 @@ mod tests;
 
 use std::ops::Range;
 
-use super::object::{EncodingLimits, Kind, Typed};
+use super::object::{EncodingLimits, Kind, Typed, weight};
 use crate::ds::btree::{ElementRef, Walk};
 use crate::ds::listpack::{Item, Listpack};
 use crate::ds::ranked::RankedSet;
@@ -391,17 +391,27 @@ impl Typed for SortedSet {
         }
     }
 
-    fn copy(&self) -> SortedSet {
-        match self {
-            SortedSet::Packed(pack) => SortedSet::Packed(pack.clone()),
-            SortedSet::Ranked(set) => {
-                let mut copy = Box::new(RankedSet::new());
-                for element in set.walk(0, set.len(), false) {
-                    copy.add(element.member(), element.score());
-                }
-                SortedSet::Ranked(copy)
+    fn copy_some(&self, into: &mut SortedSet, from: u64, budget: usize) -> Option<u64> {
+        let set = match self {
+            SortedSet::Packed(pack) => {
+                *into = SortedSet::Packed(pack.clone());
+                return None;
             }
+            SortedSet::Ranked(set) => set,
+        };
+        if from == 0 {
+            *into = SortedSet::Ranked(Box::default());
         }
+        let SortedSet::Ranked(copy) = into else { unreachable!("a copy has the same form") };
+        let mut spent = 0;
+        for element in set.walk(from as usize, set.len() - from as usize, false) {
+            if spent >= budget {
+                return Some(copy.len() as u64);
+            }
+            copy.add(element.member(), element.score());
+            spent += weight(element.member().len());
+        }
+        None
     }
 
     fn elements(&self) -> usize {

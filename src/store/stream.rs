@@ -24,6 +24,7 @@ mod tests;
 pub mod trim;
 
 use std::collections::{BTreeMap, btree_map};
+use std::ops::Bound;
 
 use group::{Group, map_memory};
 use id::Id;
@@ -31,7 +32,7 @@ use idempotence::{Idempotence, Retention};
 use node::{Entry, Fields, Node, Walk};
 use trim::References;
 
-use super::object::{Kind, Typed};
+use super::object::{Kind, Typed, weight};
 
 /// Largest node in bytes, whatever is configured.
 const NODE_BYTES_MAX: usize = 1 << 30;
@@ -122,7 +123,7 @@ impl Summary {
 /// A stream of entries.
 pub struct Stream(Box<Inner>);
 
-#[derive(Clone, Default)]
+#[derive(Default)]
 struct Inner {
     nodes: BTreeMap<Id, Node>,
     summary: Summary,
@@ -265,6 +266,12 @@ impl Stream {
         self.0.groups.iter().map(|(name, group)| (&**name, group))
     }
 
+    /// The consumer groups in the order of their names from `first` on.
+    pub fn groups_from(&self, first: &[u8]) -> impl Iterator<Item = (&[u8], &Group)> {
+        let groups = self.0.groups.range::<[u8], _>((Bound::Included(first), Bound::Unbounded));
+        groups.map(|(name, group)| (&**name, group))
+    }
+
     /// The consumer group called `name`.
     pub fn group(&self, name: &[u8]) -> Option<&Group> {
         self.0.groups.get(name)
@@ -318,6 +325,11 @@ pub enum Deletion {
     /// A consumer group has yet to deliver or to acknowledge it.
     Referenced,
     Missing,
+}
+
+/// All ids above this one.
+fn above(id: Option<Id>) -> Bound<Id> {
+    id.map_or(Bound::Unbounded, Bound::Excluded)
 }
 
 /// A range of entries, in one of both directions.
@@ -402,8 +414,37 @@ impl Typed for Stream {
             + inner.idempotence.as_ref().map_or(0, |known| known.memory())
     }
 
-    fn copy(&self) -> Stream {
-        Stream(self.0.clone())
+    /// What is in the copy shows where to go on.
+    fn copy_some(&self, into: &mut Stream, _: u64, budget: usize) -> Option<u64> {
+        let (inner, into) = (&*self.0, &mut *into.0);
+        let mut left = budget;
+        into.summary = inner.summary;
+        let copied = into.nodes.last_key_value().map(|(id, _)| *id);
+        for (id, node) in inner.nodes.range((above(copied), Bound::Unbounded)) {
+            if left == 0 {
+                return Some(0);
+            }
+            into.nodes.insert(*id, node.clone());
+            left = left.saturating_sub(node.entries() as usize + weight(node.memory()));
+        }
+        // The last group is perhaps not copied to the end.
+        let begun = into.groups.last_key_value().map(|(name, _)| name.clone());
+        let rest = begun.as_ref().map_or(Bound::Unbounded, Bound::Included);
+        for (name, group) in inner.groups.range::<Box<[u8]>, _>((rest, Bound::Unbounded)) {
+            if begun.as_ref() != Some(name) {
+                if left == 0 {
+                    return Some(0);
+                }
+                into.groups.insert(name.clone(), group.without_content());
+                left -= 1;
+            }
+            let copy = into.groups.get_mut(name).expect("it was begun");
+            if !group.copy_some(copy, &mut left) {
+                return Some(0);
+            }
+        }
+        into.idempotence = inner.idempotence.clone();
+        None
     }
 
     /// Entries and what is pending of them: what it takes to free the stream.

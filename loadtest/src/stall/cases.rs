@@ -23,6 +23,14 @@ const COPY_HASH: &[&str] = &["COPY {b}hash {b}t REPLACE"];
 const COPY_SORTED: &[&str] = &["COPY {b}sorted {b}t REPLACE"];
 const COPY_STREAM: &[&str] = &["COPY {b}stream {b}t REPLACE"];
 const REMOVED: &[&str] = &["DEL {b}t"];
+/// Of two cores the other has this key.
+const FAR_REMOVED: &[&str] = &["DEL {a}t"];
+const GROUPED: &[&str] = &["XGROUP DESTROY {b}stream g", "XGROUP CREATE {b}stream g 0"];
+const PENDING: &[&str] = &[
+    "XGROUP DESTROY {b}stream g",
+    "XGROUP CREATE {b}stream g 0",
+    "XREADGROUP GROUP g c STREAMS {b}stream >",
+];
 
 /// The commands, those that read first. All collections belong to one slot, and so to one core;
 /// keys that begin with `{a}` belong to the other one of two.
@@ -47,6 +55,8 @@ pub(super) const CASES: &[Case] = &[
     reads("LREM {b}list 0 none"),
     reads("LINSERT {b}list BEFORE none x"),
     reads("SORT {b}list ALPHA"),
+    reads("SORT {b}list BY * ALPHA GET *"),
+    reads("SORT {b}set BY nosort"),
     reads("SUNION {b}set"),
     reads("SINTER {b}set {b}set"),
     reads("SDIFF {b}set {b}none"),
@@ -86,6 +96,17 @@ pub(super) const CASES: &[Case] = &[
     after(REMOVED, "COPY {b}hash {b}t"),
     after(REMOVED, "COPY {b}sorted {b}t"),
     after(REMOVED, "COPY {b}stream {b}t"),
+    after(FAR_REMOVED, "COPY {b}set {a}t"),
+    after(FAR_REMOVED, "COPY {b}hash {a}t"),
+    after(FAR_REMOVED, "COPY {b}sorted {a}t"),
+    after(REMOVED, "SORT {b}list ALPHA STORE {b}t"),
+    after(FAR_REMOVED, "SORT {b}list ALPHA STORE {a}t"),
+    after(GROUPED, "XREADGROUP GROUP g c STREAMS {b}stream >"),
+    after(PENDING, "XREADGROUP GROUP g c STREAMS {b}stream 0"),
+    after(PENDING, "XREADGROUP GROUP g c CLAIM 0 STREAMS {b}stream >"),
+    after(PENDING, "XPENDING {b}stream g - + 1000000"),
+    after(PENDING, "XAUTOCLAIM {b}stream g d 0 - COUNT 1000000"),
+    after(PENDING, "XINFO STREAM {b}stream FULL COUNT 0"),
     after(REMOVED, "FLUSHALL"),
 ];
 

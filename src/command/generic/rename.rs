@@ -16,6 +16,7 @@ use crate::store::bulky::Bulky;
 use crate::store::carried::Carried;
 use crate::store::change::Event;
 use crate::store::db::Db;
+use crate::store::entry::ValueRef;
 
 const RENAME_FROM: Event = Event::generic("rename_from");
 const RENAME_TO: Event = Event::generic("rename_to");
@@ -142,9 +143,27 @@ pub(super) fn give_copy(
     db: &mut Db,
     args: &Args<'_>,
     parcels: &[Parcel],
-    _: &mut Portion,
+    portion: &mut Portion,
 ) -> Option<Carried> {
-    if target_exists(parcels) { None } else { db.peek(args.key(1)).map(Carried::copied) }
+    if target_exists(parcels) {
+        return None;
+    }
+    let entry = db.peek(args.key(1))?;
+    if let ValueRef::Object(object) = entry.value()
+        && !portion.admits(object.elements())
+    {
+        return None;
+    }
+    // To copy an element takes longer than to read it.
+    let budget = if portion.may_go_on() { portion.room().div_ceil(2) } else { portion.room() };
+    match Carried::copied(entry, portion.take_state(), budget) {
+        Ok(copy) => Some(copy),
+        Err(begun) => {
+            portion.go_on(0);
+            portion.keep_state(begun);
+            None
+        }
+    }
 }
 
 pub(super) fn take_copy(

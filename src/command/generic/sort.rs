@@ -11,25 +11,31 @@
 //! Absent: the order of a language. Texts are compared by their bytes.
 
 mod arrange;
+mod elements;
+mod portions;
 mod request;
 mod texts;
 
 #[cfg(test)]
 mod tests;
 
-pub use self::arrange::Elements;
+pub use self::arrange::Arrangement;
+pub use self::elements::Elements;
+use self::portions::Sorting;
 pub use self::request::{Pattern, Request};
 pub use self::texts::Texts;
-use crate::command::spec::{Arity, Command, Group, Parcel, Run, cmd};
+use crate::command::portion::Portion;
+use crate::command::spec::{Access, Arity, Command, Group, Keys, Parcel, Run, cmd};
 use crate::ds::quicklist::End;
 use crate::resp::args::{Args, Key};
 use crate::resp::error::{CmdError, CmdResult};
 use crate::resp::out::Out;
+use crate::store::bulky::Bulky;
 use crate::store::change::Event;
 use crate::store::db::{Db, Expiry};
 use crate::store::entry::ValueRef;
 use crate::store::list::List;
-use crate::store::object::{Object, ObjectRef, Typed};
+use crate::store::object::{EncodingLimits, Object, ObjectRef, Typed};
 
 const SORT_STORE: Event = Event { class: b'l', name: "sortstore" };
 
@@ -48,38 +54,52 @@ pub(super) fn target_position(args: &Args<'_>, sink: &mut dyn FnMut(usize)) {
     target.into_iter().for_each(sink);
 }
 
-pub(super) fn sort(db: &mut Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
+pub(super) fn sort(
+    db: &mut Db,
+    args: &Args<'_>,
+    portion: &mut Portion,
+    out: &mut Out,
+) -> CmdResult {
     let request = Request::read(args, true)?;
-    let sorted = sort_here(db, args, &request)?;
-    match request.target {
-        None => sorted.reply(out),
-        Some(index) => store_list(db, args.key(index), &sorted.list(), out),
-    }
-    Ok(())
-}
-
-pub(super) fn sort_read_only(db: &Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
-    sort_here(db, args, &Request::read(args, false)?)?.reply(out);
-    Ok(())
-}
-
-fn sort_here(db: &Db, args: &Args<'_>, request: &Request<'_>) -> Result<Sorted, CmdError> {
-    let elements = Elements::collect(db, args.key(1), request)?;
-    let look_up = |pattern: &Pattern<'_>, of: &[usize]| {
-        let (mut key, mut found) = (Vec::new(), Texts::default());
-        for index in of {
-            let named = pattern.name(elements.text(*index), &mut key);
-            found.push_found(db, named.then(|| Key::new(&key)), pattern.field());
-        }
-        found
+    let Some(index) = request.target else {
+        return sort_to_reply(db, args, &request, portion, out);
     };
-    let weights = elements.weighed_by(request).map(|pattern| look_up(pattern, &elements.all()));
-    let chosen = elements.arrange(request, weights.as_ref())?;
-    let columns = request.columns(|pattern| look_up(pattern, &chosen));
-    Ok(Sorted { elements, chosen, columns })
+    let mut sorting = *portion.take_state::<Sorting>().unwrap_or_default();
+    if sorting.prepare(db, args, &request, portion)? && sorting.list(db, portion) {
+        sorting.take_list().store(db, args.key(index), out);
+    } else {
+        portion.go_on(0);
+    }
+    portion.keep_state(Box::new(sorting));
+    Ok(())
+}
+
+pub(super) fn sort_read_only(
+    db: &Db,
+    args: &Args<'_>,
+    portion: &mut Portion,
+    out: &mut Out,
+) -> CmdResult {
+    sort_to_reply(db, args, &Request::read(args, false)?, portion, out)
+}
+
+fn sort_to_reply(
+    db: &Db,
+    args: &Args<'_>,
+    request: &Request<'_>,
+    portion: &mut Portion,
+    out: &mut Out,
+) -> CmdResult {
+    let mut sorting = *portion.take_state::<Sorting>().unwrap_or_default();
+    if !sorting.prepare(db, args, request, portion)? || !sorting.reply(portion, out) {
+        portion.go_on(0);
+    }
+    portion.keep_state(Box::new(sorting));
+    Ok(())
 }
 
 /// A sorted and cut collection, with what is answered in place of each element.
+#[derive(Default)]
 pub struct Sorted {
     pub elements: Elements,
     /// Indices of the elements, in their order.
@@ -89,48 +109,71 @@ pub struct Sorted {
     pub columns: Vec<Option<Texts>>,
 }
 
+impl Bulky for Sorted {
+    fn free_some(&mut self, budget: usize) -> bool {
+        let is_free = self.columns.iter_mut().flatten().all(|texts| texts.free_some(budget));
+        is_free && self.elements.free_some(budget)
+    }
+}
+
 impl Sorted {
-    fn each(&self, mut visit: impl FnMut(Option<&[u8]>)) {
-        for (row, index) in self.chosen.iter().enumerate() {
-            for column in &self.columns {
-                visit(match column {
-                    None => Some(self.elements.text(*index)),
-                    Some(found) => found.get(row),
-                });
-            }
+    /// How many rows there are.
+    pub fn rows(&self) -> usize {
+        self.chosen.len()
+    }
+
+    /// Visits what is answered for one row.
+    pub fn each(&self, row: usize, mut visit: impl FnMut(Option<&[u8]>)) {
+        for column in &self.columns {
+            visit(match column {
+                None => Some(self.elements.text(self.chosen[row])),
+                Some(found) => found.get(row),
+            });
         }
     }
 
-    /// Answers all of it.
-    pub fn reply(&self, out: &mut Out) {
-        out.array(self.chosen.len() * self.columns.len());
-        self.each(|text| match text {
+    /// Begins an answer of all rows.
+    pub fn begin(&self, out: &mut Out) {
+        out.array(self.rows() * self.columns.len());
+    }
+
+    /// Answers one row.
+    pub fn reply_row(&self, row: usize, out: &mut Out) {
+        self.each(row, |text| match text {
             Some(text) => out.bulk(text),
             None => out.null(),
         });
     }
+}
 
-    /// All of it as the elements of a list; what was not found is empty.
-    pub fn list(&self) -> Texts {
-        let mut list = Texts::default();
-        self.each(|text| list.push(Some(text.unwrap_or_default())));
-        list
+/// The list that STORE leaves, while it is made.
+#[derive(Default)]
+struct Listing(Option<List>);
+
+impl Listing {
+    fn push(&mut self, text: &[u8], limits: &EncodingLimits) {
+        self.0.get_or_insert_with(List::new).push(End::Back, text, limits);
+    }
+
+    /// Puts the list in place of what `target` holds, and answers its length.
+    fn store(self, db: &mut Db, target: Key<'_>, out: &mut Out) {
+        let list = self.0.unwrap_or_else(List::new);
+        out.count(list.len());
+        db.write(target).put_object(Object::List(list), Expiry::Never, SORT_STORE);
     }
 }
 
-/// Puts a list in place of what `target` holds, and answers its length.
-fn store_list(db: &mut Db, target: Key<'_>, texts: &Texts, out: &mut Out) {
-    let (mut list, limits) = (List::new(), db.tuning.encoding);
-    for text in texts.iter() {
-        list.push(End::Back, text.unwrap_or_default(), &limits);
+impl Bulky for Listing {
+    fn free_some(&mut self, budget: usize) -> bool {
+        self.0.as_mut().is_none_or(|list| list.free_some(budget))
     }
-    db.write(target).put_object(Object::List(list), Expiry::Never, SORT_STORE);
-    out.count(texts.len());
 }
 
 /// A step of a SORT over several shards: the elements of the key, as [`Elements`]. Its arguments
 /// are those of the whole.
-pub static ELEMENTS: Command = step("ELEMENTS", Run::TwoPhase { collect: elements, commit: end });
+pub static ELEMENTS: Command = cmd("ELEMENTS", Arity::AtLeast(2), Group::Generic)
+    .keys(&[Keys::At(1, Access::RO)])
+    .run(Run::LongPhases { collect: elements, commit: end_portion });
 
 /// A step: what the strings at all keys from the second argument on hold, as [`Texts`].
 pub static STRINGS: Command = step("STRINGS", Run::TwoPhase { collect: strings, commit: end });
@@ -140,15 +183,21 @@ pub static STRINGS: Command = step("STRINGS", Run::TwoPhase { collect: strings, 
 pub static FIELDS: Command = step("FIELDS", Run::TwoPhase { collect: fields, commit: end });
 
 /// The last step: stores the [`Texts`] of the only parcel. Its arguments are those of the whole.
-pub static STORE: Command = step("STORE", Run::TwoPhase { collect: nothing, commit: store });
+pub static STORE: Command = step("STORE", Run::LongPhases { collect: nothing, commit: store });
 
 const fn step(name: &'static str, run: Run) -> Command {
     cmd(name, Arity::AtLeast(1), Group::Generic).run(run)
 }
 
-fn elements(db: &Db, args: &Args<'_>) -> Result<Parcel, CmdError> {
+fn elements(db: &Db, args: &Args<'_>, portion: &mut Portion) -> Result<Parcel, CmdError> {
     let request = Request::read(args, true)?;
-    Ok(Some(Box::new(Elements::collect(db, args.key(1), &request)?)))
+    let mut elements = portion.take_state::<Elements>().unwrap_or_default();
+    if elements.collect(db, args.key(1), &request, portion)? {
+        return Ok(Some(elements));
+    }
+    portion.go_on(0);
+    portion.keep_state(elements);
+    Ok(None)
 }
 
 fn strings(db: &Db, args: &Args<'_>) -> Result<Parcel, CmdError> {
@@ -163,18 +212,44 @@ fn fields(db: &Db, args: &Args<'_>) -> Result<Parcel, CmdError> {
     Ok(Some(Box::new(found)))
 }
 
-fn nothing(_: &Db, _: &Args<'_>) -> Result<Parcel, CmdError> {
-    Ok(None)
-}
-
 fn end(_: &mut Db, _: &Args<'_>, _: &[Parcel], _: &mut Out) -> CmdResult {
     Ok(())
 }
 
-fn store(db: &mut Db, args: &Args<'_>, parcels: &[Parcel], out: &mut Out) -> CmdResult {
+fn end_portion(_: &mut Db, _: &Args<'_>, _: &[Parcel], _: &mut Portion, _: &mut Out) -> CmdResult {
+    Ok(())
+}
+
+fn nothing(_: &Db, _: &Args<'_>, _: &mut Portion) -> Result<Parcel, CmdError> {
+    Ok(None)
+}
+
+fn store(
+    db: &mut Db,
+    args: &Args<'_>,
+    parcels: &[Parcel],
+    portion: &mut Portion,
+    out: &mut Out,
+) -> CmdResult {
     let target = Request::read(args, true)?.target.expect("only a SORT that stores comes so far");
-    let texts = parcels.iter().flatten().find_map(|parcel| parcel.downcast_ref());
-    store_list(db, args.key(target), texts.expect("the coordinator sends what to store"), out);
+    let texts = parcels.iter().flatten().find_map(|parcel| parcel.downcast_ref::<Texts>());
+    let texts = texts.expect("the coordinator sends what to store");
+    if !portion.admits(texts.len()) {
+        return Ok(());
+    }
+    let mut list = portion.take_state::<Listing>().unwrap_or_default();
+    for index in portion.at() as usize..texts.len() {
+        if portion.is_spent() && portion.may_go_on() {
+            portion.go_on(index as u128);
+            portion.keep_state(list);
+            return Ok(());
+        }
+        let text = texts.get(index).unwrap_or_default();
+        portion.count(1);
+        portion.count_bytes(text.len());
+        list.push(text, &db.tuning.encoding);
+    }
+    list.store(db, args.key(target), out);
     Ok(())
 }
 

@@ -4,15 +4,21 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::base::layout::{Layout, ScanCursor};
+use crate::base::probe::set_small_portions;
 use crate::command::portion::Portion;
+use crate::command::spec::{Give, Parcel};
 use crate::command::{generic, string};
 use crate::resp::args::Key;
 use crate::resp::out::Protocol;
 use crate::resp::parse::Span;
+use crate::shard::digest;
 use crate::shard::execute::execute;
+use crate::store::carried::Carried;
 use crate::store::db::Expiry;
 use crate::store::entry::Value;
 use crate::store::entry::ValueRef;
+use crate::store::object::EncodingLimits;
+use crate::store::set::Set;
 use crate::store::tuning::Tuning;
 use crate::testing::Fixture;
 use crate::testing::cases;
@@ -425,6 +431,8 @@ fn memory_usage_counts_the_entry_and_its_place() {
 struct Shards {
     layout: Layout,
     dbs: Vec<Db>,
+    /// Portions after the first of handovers.
+    portions: usize,
 }
 
 impl Shards {
@@ -432,7 +440,7 @@ impl Shards {
         let layout = Layout::even(count);
         let tuning = Tuning { string_len_max: 1 << 20, ..Tuning::default() };
         let shard = |index| Db::new(4, index, count, layout.slots_of(index), 1, tuning);
-        Shards { layout, dbs: (0..count).map(shard).collect() }
+        Shards { layout, dbs: (0..count).map(shard).collect(), portions: 0 }
     }
 
     fn owner(&mut self, key: &[u8]) -> &mut Db {
@@ -451,6 +459,29 @@ impl Shards {
         Some(String::from_utf8_lossy(bytes).into_owned())
     }
 
+    /// The first half of a handover, at once or else in portions.
+    fn give(
+        &mut self,
+        give: Give,
+        giver: usize,
+        args: &Args<'_>,
+        parcels: &[Parcel],
+    ) -> Option<Carried> {
+        let mut portion = Portion::at_once();
+        let mut gift = give(&mut self.dbs[giver], args, parcels, &mut portion);
+        if portion.is_unfinished() {
+            portion = Portion::first();
+            gift = give(&mut self.dbs[giver], args, parcels, &mut portion);
+        }
+        while portion.is_unfinished() {
+            assert!(gift.is_none(), "there is nothing to hand over yet");
+            portion.advance();
+            gift = give(&mut self.dbs[giver], args, parcels, &mut portion);
+            self.portions += 1;
+        }
+        gift
+    }
+
     /// The phases of a handover on the owners of the keys at positions 1 and 2.
     fn hand_over(&mut self, argv: &[&str]) -> String {
         with_args(argv, |args| {
@@ -466,7 +497,7 @@ impl Shards {
                 Ok(parcels) => parcels,
                 Err(error) => return error.text().into_owned(),
             };
-            let gift = give(&mut self.dbs[giver], args, &parcels, &mut Portion::whole());
+            let gift = self.give(give, giver, args, &parcels);
             let mut out = Out::new(Protocol::Resp2);
             take(&mut self.dbs[taker], args, &parcels, gift, &mut out).unwrap();
             String::from_utf8(out.to_vec()).unwrap()
@@ -520,6 +551,31 @@ fn keys_are_renamed_and_copied_across_shards() {
         assert_eq!(shards.hand_over(&["COPY", from, to, "DB", "3"]), ":0\r\n");
         assert_eq!(shards.hand_over(&["RENAME", to, from]), "+OK\r\n");
         assert_eq!(shards.dbs.iter().map(Db::len).sum::<usize>(), n + 1);
+    }
+}
+
+#[test]
+fn large_collections_are_copied_across_shards_in_portions() {
+    let (mut shards, limits) = (Shards::new(3), EncodingLimits::default());
+    let source = Key::new(b"set");
+    let mut set = shards.owner(b"set").edit_or_create::<Set>(source).expect("no such key");
+    for number in 0..2000 {
+        assert!(set.insert(number.to_string().as_bytes(), &limits));
+    }
+    set.changed(Event::set("sadd"));
+    drop(set);
+    let value = |db: &Db, key: &[u8]| digest::value(db.peek(Key::new(key)).expect("it is there"));
+    for small in [true, false] {
+        set_small_portions(small);
+        for number in 0..6 {
+            let target = format!("copy:{number}");
+            let portions = shards.portions;
+            assert_eq!(shards.hand_over(&["COPY", "set", &target, "REPLACE"]), ":1\r\n");
+            assert_eq!(shards.portions > portions, small);
+            let expected = value(shards.owner(b"set"), b"set");
+            assert_eq!(value(shards.owner(target.as_bytes()), target.as_bytes()), expected);
+            assert_eq!(shards.hand_over(&["COPY", "set", &target]), ":0\r\n");
+        }
     }
 }
 

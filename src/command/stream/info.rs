@@ -1,13 +1,17 @@
 //! XINFO: what a stream, its groups and their consumers say about themselves.
 
-use super::range::{write_bulk_id, write_edge, write_entries};
+use std::ops::ControlFlow;
+
+use super::range::{write_bulk_id, write_edge, write_entry};
 use super::{no_such_group, write_help};
 use crate::base::time::Millis;
+use crate::command::portion::Portion;
 use crate::resp::args::Args;
 use crate::resp::error::{CmdError, CmdResult};
 use crate::resp::out::Out;
+use crate::store::bulky::Bulky;
 use crate::store::db::Db;
-use crate::store::stream::group::{Consumer, ConsumerId, Group, Pending};
+use crate::store::stream::group::{Consumer, Group, Pending};
 use crate::store::stream::id::Id;
 use crate::store::stream::idempotence::Idempotence;
 use crate::store::stream::{Stream, Summary};
@@ -112,11 +116,13 @@ fn full_count(args: &Args<'_>) -> Result<Option<usize>, CmdError> {
     Ok(Some(if count == 0 { usize::MAX } else { count as usize }))
 }
 
-pub(super) fn stream(db: &Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
+pub(super) fn stream(db: &Db, args: &Args<'_>, portion: &mut Portion, out: &mut Out) -> CmdResult {
     let stream = open(db, args)?;
     let count = full_count(args)?;
-    out.map(if count.is_some() { 15 } else { 16 });
-    write_summary(stream, db, out);
+    if portion.is_first() {
+        out.map(if count.is_some() { 15 } else { 16 });
+        write_summary(stream, db, out);
+    }
     match count {
         None => {
             write_count("groups", stream.groups_len() as u64, out);
@@ -125,17 +131,157 @@ pub(super) fn stream(db: &Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
             out.bulk(b"last-entry");
             write_edge(stream.last_entry(), out);
         }
-        Some(count) => {
-            out.bulk(b"entries");
-            write_entries(stream.range(Id::MIN, Id::MAX).take(count), out);
-            out.bulk(b"groups");
-            out.array(stream.groups_len());
-            for (name, group) in stream.groups() {
-                write_group(stream, name, group, count, out);
-            }
-        }
+        Some(count) => write_full(stream, count, portion, out),
     }
     Ok(())
+}
+
+fn write_full(stream: &Stream, count: usize, portion: &mut Portion, out: &mut Out) {
+    let begun = portion.take_state::<Full>();
+    let mut full = begun.map_or_else(|| Full::begin(stream, count, out), |full| *full);
+    if full.write_entries(stream, portion, out)
+        && full.write_groups(stream, count, portion, out).is_continue()
+    {
+        return;
+    }
+    portion.go_on(0);
+    portion.keep_state(Box::new(full));
+}
+
+/// How far XINFO STREAM FULL is.
+struct Full {
+    /// The group that is shown, empty before the first.
+    group: Box<[u8]>,
+    part: Part,
+    /// With which entry the array that was begun last goes on, and how many are left for it.
+    next: Id,
+    left: usize,
+}
+
+/// What comes next.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Entries,
+    Group,
+    Pending,
+    Consumer(usize),
+    PendingOf(usize),
+}
+
+impl Bulky for Full {}
+
+impl Full {
+    fn begin(stream: &Stream, count: usize, out: &mut Out) -> Full {
+        let left = count.min(stream.summary().length as usize);
+        out.bulk(b"entries");
+        out.array(left);
+        Full { group: Box::default(), part: Part::Entries, next: Id::MIN, left }
+    }
+
+    /// Counts an element of the array that was begun last; false if it is for another portion.
+    fn takes(&mut self, id: Id, portion: &mut Portion, out: &Out) -> bool {
+        if portion.is_full(out) {
+            self.next = id;
+            return false;
+        }
+        portion.count(1);
+        self.left -= 1;
+        true
+    }
+
+    /// Begins an array of `len` elements.
+    fn open(&mut self, part: Part, len: usize, out: &mut Out) {
+        (self.part, self.next, self.left) = (part, Id::MIN, len);
+        out.array(len);
+    }
+
+    fn write_entries(&mut self, stream: &Stream, portion: &mut Portion, out: &mut Out) -> bool {
+        if self.part != Part::Entries {
+            return true;
+        }
+        for entry in stream.range(self.next, Id::MAX).take(self.left) {
+            if !self.takes(entry.id, portion, out) {
+                return false;
+            }
+            write_entry(&entry, out);
+        }
+        out.bulk(b"groups");
+        out.array(stream.groups_len());
+        self.part = Part::Group;
+        true
+    }
+
+    /// Writes the groups from the one that is shown on; breaks if something is left.
+    fn write_groups(
+        &mut self,
+        stream: &Stream,
+        count: usize,
+        portion: &mut Portion,
+        out: &mut Out,
+    ) -> ControlFlow<()> {
+        let first = self.group.clone();
+        for (name, group) in stream.groups_from(&first) {
+            if self.part == Part::Group {
+                self.group = name.into();
+                if portion.is_full(out) {
+                    return ControlFlow::Break(());
+                }
+                portion.count(1);
+                write_group(stream, name, group, out);
+                self.open(Part::Pending, group.pending_len().min(count), out);
+            }
+            if self.part == Part::Pending {
+                for (id, pending) in group.pending_from(self.next).take(self.left) {
+                    if !self.takes(id, portion, out) {
+                        return ControlFlow::Break(());
+                    }
+                    out.array(4);
+                    write_bulk_id(id, out);
+                    out.bulk(owner_name(group, pending));
+                    write_delivery(pending, out);
+                }
+                out.bulk(b"consumers");
+                out.array(group.consumers_len());
+                self.part = Part::Consumer(0);
+            }
+            self.write_consumers(group, count, portion, out)?;
+            self.part = Part::Group;
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn write_consumers(
+        &mut self,
+        group: &Group,
+        count: usize,
+        portion: &mut Portion,
+        out: &mut Out,
+    ) -> ControlFlow<()> {
+        let first = match self.part {
+            Part::Consumer(number) | Part::PendingOf(number) => number,
+            _ => 0,
+        };
+        for (number, (id, consumer)) in group.consumers().enumerate().skip(first) {
+            if self.part != Part::PendingOf(number) {
+                self.part = Part::Consumer(number);
+                if portion.is_full(out) {
+                    return ControlFlow::Break(());
+                }
+                portion.count(1);
+                write_consumer(consumer, out);
+                self.open(Part::PendingOf(number), consumer.pending_len().min(count), out);
+            }
+            for (id, pending) in group.pending_of(id, self.next).take(self.left) {
+                if !self.takes(id, portion, out) {
+                    return ControlFlow::Break(());
+                }
+                out.array(3);
+                write_bulk_id(id, out);
+                write_delivery(pending, out);
+            }
+        }
+        ControlFlow::Continue(())
+    }
 }
 
 fn write_summary(stream: &Stream, db: &Db, out: &mut Out) {
@@ -159,25 +305,14 @@ fn write_summary(stream: &Stream, db: &Db, out: &mut Out) {
     write_count("iids-duplicates", known.duplicates, out);
 }
 
-fn write_group(stream: &Stream, name: &[u8], group: &Group, count: usize, out: &mut Out) {
+/// Writes of a group what precedes its pending entries.
+fn write_group(stream: &Stream, name: &[u8], group: &Group, out: &mut Out) {
     out.map(8);
     write_text("name", name, out);
     write_progress(&stream.summary(), group, out);
     write_count("pel-count", group.pending_len() as u64, out);
     write_count("nacked-count", group.given_back_len() as u64, out);
     out.bulk(b"pending");
-    out.array(group.pending_len().min(count));
-    for (id, pending) in group.pending_from(Id::MIN).take(count) {
-        out.array(4);
-        write_bulk_id(id, out);
-        out.bulk(owner_name(group, pending));
-        write_delivery(pending, out);
-    }
-    out.bulk(b"consumers");
-    out.array(group.consumers_len());
-    for (id, consumer) in group.consumers() {
-        write_consumer(group, id, consumer, count, out);
-    }
 }
 
 /// The name of the consumer that has a pending entry, empty if it was given back.
@@ -190,17 +325,12 @@ fn write_delivery(pending: &Pending, out: &mut Out) {
     out.int(pending.deliveries as i64);
 }
 
-fn write_consumer(group: &Group, id: ConsumerId, consumer: &Consumer, count: usize, out: &mut Out) {
+/// Writes of a consumer what precedes its pending entries.
+fn write_consumer(consumer: &Consumer, out: &mut Out) {
     out.map(5);
     write_text("name", &consumer.name, out);
     write_number("seen-time", consumer.seen_at, out);
     write_number("active-time", consumer.active_at.unwrap_or(-1), out);
     write_count("pel-count", consumer.pending_len() as u64, out);
     out.bulk(b"pending");
-    out.array(consumer.pending_len().min(count));
-    for (id, pending) in group.pending_of(id, Id::MIN).take(count) {
-        out.array(3);
-        write_bulk_id(id, out);
-        write_delivery(pending, out);
-    }
 }

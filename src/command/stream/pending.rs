@@ -4,15 +4,19 @@
 //! Invariant: a pending entry that is no longer in the stream is forgotten when somebody claims it.
 //! What repeats a claim is an XCLAIM with the time and the count of deliveries that it led to.
 
+use std::ops::ControlFlow;
+
 use super::ids;
 use super::info::owner_name;
 use super::range::{write_bulk_id, write_entry};
 use super::{Words, no_such_key_or_group};
 use crate::base::num;
 use crate::base::time::Millis;
+use crate::command::portion::Portion;
 use crate::resp::args::{Args, Reader};
 use crate::resp::error::{CmdError, CmdResult, shown};
 use crate::resp::out::Out;
+use crate::store::bulky::Bulky;
 use crate::store::change::Event;
 use crate::store::db::Db;
 use crate::store::edit::Edit;
@@ -52,7 +56,12 @@ impl<'a> Listing<'a> {
     }
 }
 
-pub(super) fn xpending(db: &Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
+pub(super) fn xpending(
+    db: &Db,
+    args: &Args<'_>,
+    portion: &mut Portion,
+    out: &mut Out,
+) -> CmdResult {
     let listing = match args.len() {
         3 => None,
         6..=9 => Some(Listing::read(args)?),
@@ -63,7 +72,7 @@ pub(super) fn xpending(db: &Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
     let group = group.ok_or_else(|| no_such_key_or_group(args, 1, 2))?;
     match listing {
         None => write_overview(group, out),
-        Some(listing) => write_listing(group, &listing, db.now(), out),
+        Some(listing) => write_listing(group, &listing, db.now(), portion, out),
     }
     Ok(())
 }
@@ -88,32 +97,57 @@ fn write_overview(group: &Group, out: &mut Out) {
     }
 }
 
-fn write_listing(group: &Group, listing: &Listing<'_>, now: Millis, out: &mut Out) {
-    let start = out.encoded().len();
-    let mut count = 0;
-    let mut write = |(id, pending): (Id, &Pending)| {
-        out.array(4);
-        write_bulk_id(id, out);
-        out.bulk(owner_name(group, pending));
-        let idle = now.saturating_sub(pending.delivered_at()).max(0);
-        out.int(if pending.owner().is_some() { idle } else { -1 });
-        out.int(pending.deliveries as i64);
-        count += 1;
+fn write_listing(
+    group: &Group,
+    listing: &Listing<'_>,
+    now: Millis,
+    portion: &mut Portion,
+    out: &mut Out,
+) {
+    let (start, mut count) = (out.encoded().len(), portion.kept());
+    let first = match portion.take_state::<Place>() {
+        Some(place) => place.0,
+        None => listing.start,
     };
-    let fits = |(id, _): &(Id, &Pending)| *id <= listing.end;
-    let is_old = |(_, pending): &(Id, &Pending)| !pending.is_too_young(now, listing.min_idle);
-    match listing.consumer.map(|name| group.find_consumer(name)) {
-        None => {
-            let all = group.pending_from(listing.start).take_while(fits);
-            all.filter(is_old).take(listing.count).for_each(&mut write);
+    let mut show = |(id, pending): (Id, &Pending)| {
+        if id > listing.end || count == listing.count {
+            return ControlFlow::Break(());
         }
-        Some(Some(consumer)) => {
-            let own = group.pending_of(consumer, listing.start).take_while(fits);
-            own.filter(is_old).take(listing.count).for_each(&mut write);
+        if portion.is_full(out) {
+            portion.go_on(0);
+            portion.keep(count);
+            portion.keep_state(Box::new(Place(id)));
+            return ControlFlow::Break(());
         }
-        Some(None) => {}
+        portion.count(1);
+        if !pending.is_too_young(now, listing.min_idle) {
+            write_pending(group, id, pending, now, out);
+            count += 1;
+        }
+        ControlFlow::Continue(())
+    };
+    let _ = match listing.consumer.map(|name| group.find_consumer(name)) {
+        None => group.pending_from(first).try_for_each(&mut show),
+        Some(Some(consumer)) => group.pending_of(consumer, first).try_for_each(&mut show),
+        Some(None) => ControlFlow::Continue(()),
+    };
+    if !portion.is_unfinished() {
+        portion.end_array(start, count, out);
     }
-    out.array_since(start, count);
+}
+
+/// The pending entry with which a listing goes on.
+struct Place(Id);
+
+impl Bulky for Place {}
+
+fn write_pending(group: &Group, id: Id, pending: &Pending, now: Millis, out: &mut Out) {
+    out.array(4);
+    write_bulk_id(id, out);
+    out.bulk(owner_name(group, pending));
+    let idle = now.saturating_sub(pending.delivered_at()).max(0);
+    out.int(if pending.owner().is_some() { idle } else { -1 });
+    out.int(pending.deliveries as i64);
 }
 
 /// The group and consumer for whom entries are claimed, with what is to be reported.
@@ -310,46 +344,112 @@ fn open_group<'d>(db: &'d mut Db, args: &Args<'d>) -> Result<Edit<'d, Stream>, C
         .ok_or_else(|| no_such_key_or_group(args, 1, 2))
 }
 
-pub(super) fn xautoclaim(db: &mut Db, args: &Args<'_>, out: &mut Out) -> CmdResult {
+/// What XAUTOCLAIM is asked for, and how far it is.
+struct Search {
+    /// The entry to go on with; none behind the largest id.
+    next: Option<Id>,
+    /// How many entries may still be claimed, or forgotten.
+    count: i64,
+    /// How many may still be looked at.
+    attempts: i64,
+    just_id: bool,
+    claimed: usize,
+    gone: Vec<Id>,
+}
+
+impl Bulky for Search {}
+
+impl Search {
+    fn read(args: &Args<'_>) -> Result<Search, CmdError> {
+        let next = Some(ids::parse_start(args.at(5))?);
+        let (mut reader, mut count, mut just_id) = (args.reader(6), AUTOCLAIM_COUNT, false);
+        while !reader.done() {
+            if reader.left() > 1 && reader.keyword("COUNT") {
+                let asked = reader.int().ok().filter(|count| (1..=AUTOCLAIM_MAX).contains(count));
+                count = asked.ok_or(CmdError::Text("ERR COUNT must be > 0"))?;
+            } else if reader.keyword("JUSTID") {
+                just_id = true;
+            } else {
+                return Err(CmdError::Syntax);
+            }
+        }
+        let attempts = count * ATTEMPTS_PER_CLAIM;
+        Ok(Search { next, count, attempts, just_id, claimed: 0, gone: Vec::new() })
+    }
+
+    /// Claims entries and writes them; false if others are for another portion.
+    fn advance(
+        &mut self,
+        claimer: &mut Claimer<'_, '_, '_>,
+        min_idle: Millis,
+        portion: &mut Portion,
+        out: &mut Out,
+    ) -> bool {
+        /// How many entries are looked at in the time in which one is claimed: it is found by
+        /// its id more than once.
+        const LOOKS_PER_CLAIMED: usize = 32;
+        let now = claimer.now;
+        let deliveries = if self.just_id { Deliveries::Same } else { Deliveries::OneMore };
+        while self.attempts > 0
+            && self.count > 0
+            && let Some((id, pending)) = following(claimer.group(), self.next)
+        {
+            if portion.may_go_on() && portion.is_full(out) {
+                return false;
+            }
+            portion.count(LOOKS_PER_CLAIMED);
+            self.attempts -= 1;
+            self.next = id.next();
+            if !claimer.edit.contains(id) {
+                claimer.forget(id);
+                self.gone.push(id);
+                self.count -= 1;
+            } else if !pending.is_too_young(now, min_idle) {
+                claimer.claim(id, now, deliveries, out);
+                self.claimed += 1;
+                self.count -= 1;
+            }
+        }
+        true
+    }
+}
+
+pub(super) fn xautoclaim(
+    db: &mut Db,
+    args: &Args<'_>,
+    portion: &mut Portion,
+    out: &mut Out,
+) -> CmdResult {
     let min_idle = min_idle(args, "ERR Invalid min-idle-time argument for XAUTOCLAIM")?;
-    let mut next = Some(ids::parse_start(args.at(5))?);
-    let (mut reader, mut count, mut just_id) = (args.reader(6), AUTOCLAIM_COUNT, false);
-    while !reader.done() {
-        if reader.left() > 1 && reader.keyword("COUNT") {
-            let asked = reader.int().ok().filter(|count| (1..=AUTOCLAIM_MAX).contains(count));
-            count = asked.ok_or(CmdError::Text("ERR COUNT must be > 0"))?;
-        } else if reader.keyword("JUSTID") {
-            just_id = true;
-        } else {
-            return Err(CmdError::Syntax);
-        }
-    }
+    let mut search = match portion.take_state::<Search>() {
+        Some(search) => *search,
+        None => Search::read(args)?,
+    };
     let mut edit = open_group(db, args)?;
-    let deliveries = if just_id { Deliveries::Same } else { Deliveries::OneMore };
-    let mut claimer = Claimer::new(&mut edit, args, just_id);
-    let (mut entries, mut claimed, mut gone) = (Out::new(out.protocol()), 0, Vec::new());
-    let (now, mut attempts) = (claimer.now, count * ATTEMPTS_PER_CLAIM);
-    while attempts > 0
-        && count > 0
-        && let Some((id, pending)) = following(claimer.group(), next)
-    {
-        attempts -= 1;
-        next = id.next();
-        if !claimer.edit.contains(id) {
-            claimer.forget(id);
-            gone.push(id);
-            count -= 1;
-        } else if !pending.is_too_young(now, min_idle) {
-            claimer.claim(id, now, deliveries, &mut entries);
-            claimed += 1;
-            count -= 1;
-        }
+    let pending = edit.group(args.at(2)).map_or(0, Group::pending_len);
+    if !portion.admits(pending.min(search.attempts as usize)) {
+        return Ok(());
     }
-    out.array(3);
-    write_bulk_id(following(claimer.group(), next).map_or(Id::MIN, |(id, _)| id), out);
-    out.array(claimed);
-    out.append(&entries);
-    ids::write_all(&gone, out);
+    let mut claimer = Claimer::new(&mut edit, args, search.just_id);
+    let mut entries = Out::new(out.protocol());
+    let written = if portion.may_go_on() { &mut *out } else { &mut entries };
+    if !search.advance(&mut claimer, min_idle, portion, written) {
+        portion.go_on(0);
+        portion.keep_state(Box::new(search));
+        return Ok(());
+    }
+    let mut head = Out::new(out.protocol());
+    head.array(3);
+    let next = following(claimer.group(), search.next);
+    write_bulk_id(next.map_or(Id::MIN, |(id, _)| id), &mut head);
+    head.array(search.claimed);
+    if portion.may_go_on() {
+        portion.set_head(head);
+    } else {
+        out.append(&head);
+        out.append(&entries);
+    }
+    ids::write_all(&search.gone, out);
     Ok(())
 }
 

@@ -39,17 +39,6 @@ pub(super) fn write_entry(entry: &Entry<'_>, out: &mut Out) {
     write_pairs(entry, out);
 }
 
-/// Writes an array of entries, whose number is not known beforehand.
-pub(super) fn write_entries<'a>(entries: impl Iterator<Item = Entry<'a>>, out: &mut Out) {
-    let start = out.encoded().len();
-    let mut count = 0;
-    for entry in entries {
-        write_entry(&entry, out);
-        count += 1;
-    }
-    out.array_since(start, count);
-}
-
 /// Writes an array of at most one entry's parts, or null.
 pub(super) fn write_edge(entry: Option<Entry<'_>>, out: &mut Out) {
     match entry {

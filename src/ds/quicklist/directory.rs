@@ -160,6 +160,18 @@ impl Directory {
         Some(Place { chunk, node: self.chunks[chunk].nodes.len() - 1 })
     }
 
+    /// The place of the node with this number, counted from the front; none if there are not so
+    /// many.
+    pub fn numbered(&self, mut number: usize) -> Option<Place> {
+        for (chunk, Chunk { nodes, .. }) in self.chunks.iter().enumerate() {
+            if number < nodes.len() {
+                return Some(Place { chunk, node: number });
+            }
+            number -= nodes.len();
+        }
+        None
+    }
+
     /// Adds a node at an end.
     pub fn push(&mut self, end: End, node: Node) {
         match self.end(end) {

@@ -124,13 +124,3 @@ impl Timed {
         *self.due.entry((time, hash)).or_default() += 1;
     }
 }
-
-impl Clone for Timed {
-    fn clone(&self) -> Timed {
-        let mut fields = Dict::new();
-        for field in self.fields.iter() {
-            fields.insert(member_hash(field.name), Field::new(field));
-        }
-        Timed { fields, due: self.due.clone() }
-    }
-}

@@ -15,9 +15,10 @@
 //! Absent: the entries themselves. A pending id may have been deleted from the stream.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::OnceLock;
 
-use super::id::Id;
+use super::{above, id::Id};
 use crate::base::time::Millis;
 
 /// Deliveries of an entry that shall never be delivered again; counting stops there.
@@ -70,7 +71,7 @@ pub enum Deliveries {
 }
 
 /// A member of a group.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Consumer {
     pub name: Box<[u8]>,
     /// When it last asked for entries.
@@ -81,14 +82,43 @@ pub struct Consumer {
 }
 
 impl Consumer {
+    fn without_pending(&self) -> Consumer {
+        Consumer { name: self.name.clone(), pending: BTreeSet::new(), ..*self }
+    }
+
     /// How many entries are pending for it.
     pub fn pending_len(&self) -> usize {
         self.pending.len()
     }
 }
 
+/// A place in the order in which pending entries may be claimed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place((Millis, Id));
+
+impl Place {
+    /// Before all others.
+    pub const FIRST: Place = Place((Millis::MIN, Id::MIN));
+}
+
+/// The order in which pending entries may be claimed, as far as it is known; see
+/// [`Group::learn_ages`].
+#[derive(Debug, Default)]
+pub struct Ages {
+    known: BTreeSet<(Millis, Id)>,
+    next: Id,
+}
+
+impl Ages {
+    /// Drops up to `budget` entries. True when what is left can be dropped at once.
+    pub fn free_some(&mut self, budget: usize) -> bool {
+        (0..budget).all(|_| self.known.pop_first().is_some());
+        self.known.is_empty()
+    }
+}
+
 /// A consumer group.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Group {
     /// Entries after this one are still to be delivered.
     pub last_id: Id,
@@ -154,10 +184,35 @@ impl Group {
     /// Pending entries in the order in which they may be claimed: those given back, then the others
     /// by the time of their delivery.
     pub fn pending_by_age(&self) -> impl Iterator<Item = (Id, &Pending)> {
+        self.pending_by_age_from(Place::FIRST).map(|(_, id, pending)| (id, pending))
+    }
+
+    /// True if [`Group::pending_by_age`] answers at once, or has at most `budget` entries to look
+    /// at before that.
+    pub fn knows_ages(&self, budget: usize) -> bool {
+        self.by_age.get().is_some() || self.pending.len() <= budget
+    }
+
+    /// Prepares [`Group::pending_by_age`] by up to `budget` entries; true when that is done. In
+    /// between the group must not change.
+    pub fn learn_ages(&self, part: &mut Ages, budget: usize) -> bool {
+        let mut pending = self.pending.range(part.next..);
+        for (id, pending) in pending.by_ref().take(budget) {
+            part.known.insert((pending.age, *id));
+        }
+        match pending.next() {
+            Some((id, _)) => part.next = *id,
+            None => drop(self.by_age.set(std::mem::take(&mut part.known))),
+        }
+        self.by_age.get().is_some()
+    }
+
+    /// Pending entries as [`Group::pending_by_age`] has them, from the place `start` on.
+    pub fn pending_by_age_from(&self, start: Place) -> impl Iterator<Item = (Place, Id, &Pending)> {
         let by_age = self
             .by_age
             .get_or_init(|| self.pending.iter().map(|(id, pending)| (pending.age, *id)).collect());
-        by_age.iter().map(|(_, id)| (*id, &self.pending[id]))
+        by_age.range(start.0..).map(|place| (Place(*place), place.1, &self.pending[&place.1]))
     }
 
     /// How many consumers there are.
@@ -290,6 +345,49 @@ impl Group {
         if let Some(by_age) = self.by_age.get_mut() {
             by_age.remove(&(age, id));
         }
+    }
+
+    /// A group at the same place without consumers and pending entries.
+    pub(super) fn without_content(&self) -> Group {
+        let Group { given_back, next_given_back, .. } = *self;
+        Group { given_back, next_given_back, ..Group::new(self.last_id, self.entries_read) }
+    }
+
+    /// Goes on with the copy of consumers and pending entries to a group that began without, by up
+    /// to about `left` of them, which are taken off; false if others remain.
+    pub(super) fn copy_some(&self, into: &mut Group, left: &mut usize) -> bool {
+        let copied = into.pending.last_key_value().map(|(id, _)| *id);
+        for (id, pending) in self.pending.range((above(copied), Bound::Unbounded)).take(*left) {
+            into.pending.insert(*id, *pending);
+            *left -= 1;
+        }
+        if into.pending.len() < self.pending.len() {
+            return false;
+        }
+        // The last consumer is perhaps not copied to the end.
+        let mut place = into.places.len().saturating_sub(1);
+        while place < self.places.len() && *left > 0 {
+            if place == into.places.len() {
+                into.places.push(self.places[place].as_ref().map(Consumer::without_pending));
+                *left -= 1;
+            }
+            if let (Some(from), Some(into)) = (&self.places[place], &mut into.places[place]) {
+                let copied = into.pending.last().copied();
+                let rest = from.pending.range((above(copied), Bound::Unbounded)).take(*left);
+                let before = into.pending.len();
+                into.pending.extend(rest);
+                *left -= into.pending.len() - before;
+                if into.pending.len() < from.pending.len() {
+                    return false;
+                }
+            }
+            place += 1;
+        }
+        if place < self.places.len() {
+            return false;
+        }
+        into.order = self.order.clone();
+        true
     }
 
     /// Drops up to `budget` pending entries and says how many are dropped; what remains is only fit

@@ -459,7 +459,14 @@ impl Customer {
                 let (source, target) = (self.list(), self.list());
                 words(&["BLMOVE", &source, &target, "LEFT", "RIGHT", &self.timeout()])
             }
-            51 => words(&["RENAME", &self.list(), &self.list()]),
+            51 => {
+                let (source, target) = (self.list(), self.list());
+                match self.random.below(3) {
+                    0 => words(&["SORT", &source, "ALPHA", "STORE", &target]),
+                    1 => words(&["COPY", &source, &target, "DB", &self.other_database()]),
+                    _ => words(&["RENAME", &source, &target]),
+                }
+            }
             kind @ 52.. => self.rare_command(kind, now),
             _ => {
                 self.database = self.random.below(2) as usize;

@@ -230,6 +230,16 @@ impl Model {
                 let list = keys.get(&words[1]).map(list_of).into_iter().flatten();
                 array(list.skip(first).take(count).map(|element| bulk(Some(element))))
             }
+            "SORT" => {
+                let list = keys.get(&words[1]).map(list_of).into_iter().flatten();
+                let mut sorted: Vec<_> = list.cloned().collect();
+                sorted.sort();
+                keys.remove(&words[4]);
+                if !sorted.is_empty() {
+                    push(keys, &words[4], &sorted);
+                }
+                int(sorted.len())
+            }
             "LMOVE" | "BLMOVE" => {
                 let deadline = keys.get(&words[1]).and_then(|held| held.deadline);
                 let element = pop(keys, &words[1]);

@@ -1,148 +1,230 @@
-//! The elements of a collection, and the order into which SORT brings them.
+//! The order into which SORT brings the elements.
+//!
+//! Elements are sorted in runs of one portion each, which are then merged: the smallest of what is
+//! left of them all is the next, and a heap of the runs knows it (Knuth, TAOCP volume 3, 5.4.1).
+//! Where one portion is enough there is one run, and nothing to merge.
+//!
+//! Invariant: no two elements are alike, because their places decide last; so the runs do not show.
 
 use std::cmp::Ordering;
 
-use super::request::{By, Pattern, Request, score};
+use super::elements::{Elements, Order};
+use super::request::{Request, score};
 use super::texts::Texts;
-use crate::ds::listpack::Item;
-use crate::ds::quicklist::End;
-use crate::resp::args::Key;
+use crate::command::portion::Portion;
+use crate::ds::chunked::Chunked;
 use crate::resp::error::CmdError;
 use crate::store::bulky::Bulky;
-use crate::store::db::Db;
-use crate::store::entry::ValueRef;
-use crate::store::object::ObjectRef;
 
 const NOT_NUMBERS: CmdError =
     CmdError::Text("ERR One or more scores can't be converted into double");
 
-/// What a collection holds, or the part of it that was asked for if it is not to be sorted.
+/// Elements are looked at in the time in which one is brought into a run, or out of all runs.
+const LOOKS_PER_SORTED: usize = 2;
+const LOOKS_PER_MERGED: usize = 4;
+
+/// Indices of elements on their way to their order.
 #[derive(Debug, Default)]
-pub struct Elements {
-    texts: Texts,
-    order: Order,
+pub struct Arrangement {
+    scores: Chunked<f64>,
+    /// How many elements are in runs, or were left out of them.
+    begun: usize,
+    runs: Vec<Run>,
+    /// Runs that are not at their end, as a heap: each comes before those at twice its place and
+    /// one or two.
+    heap: Vec<usize>,
+    /// How many elements have come out of the runs.
+    merged: usize,
+    /// The indices that LIMIT leaves, in their order, as far as they are known.
+    chosen: Vec<usize>,
 }
 
-impl Bulky for Elements {}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Order {
-    /// They are in their order, and cut already.
-    #[default]
-    Given,
-    /// By numbers or texts, as asked for.
-    Asked,
-    /// By themselves as texts. A set has no order, and what is stored must not depend on chance.
-    Bytes,
+#[derive(Debug)]
+struct Run {
+    indices: Vec<usize>,
+    /// Where the rest begins.
+    at: usize,
 }
 
-impl Elements {
-    /// Reads the elements at `key`. [`CmdError::WrongType`] for what has none.
-    pub fn collect(db: &Db, key: Key<'_>, request: &Request<'_>) -> Result<Elements, CmdError> {
-        let mut elements = Elements::default();
-        let object = match db.read(key) {
-            None => return Ok(elements),
-            Some(ValueRef::Object(object)) => object,
-            Some(_) => return Err(CmdError::WrongType),
-        };
-        elements.order = match (&request.by, object) {
-            (By::Nothing, ObjectRef::Set(_)) if request.target.is_some() => Order::Bytes,
-            (By::Nothing, _) => Order::Given,
-            _ => Order::Asked,
-        };
-        let len = object.elements();
-        let (range, backwards) = if elements.order == Order::Given {
-            (request.range(len), request.descends)
-        } else {
-            (0..len, false)
-        };
-        let mut digits = itoa::Buffer::new();
-        let mut add = |item: Item<'_>| elements.texts.push(Some(item.bytes(&mut digits)));
-        match object {
-            ObjectRef::List(list) => {
-                let from = if backwards { End::Back } else { End::Front };
-                let first =
-                    if backwards { len - 1 - range.start.min(len - 1) } else { range.start };
-                list.visit(from, first, range.len(), add);
-            }
-            ObjectRef::Set(set) => set.iter().skip(range.start).take(range.len()).for_each(add),
-            ObjectRef::SortedSet(set) => {
-                let ranks = if backwards { len - range.end..len - range.start } else { range };
-                set.walk(ranks, backwards).for_each(|(item, _)| add(item));
-            }
-            ObjectRef::Hash(_) | ObjectRef::Stream(_) => return Err(CmdError::WrongType),
-        }
-        Ok(elements)
+impl Run {
+    fn head(&self) -> usize {
+        self.indices[self.at]
     }
+}
 
-    /// The element at `index`.
-    pub fn text(&self, index: usize) -> &[u8] {
-        self.texts.get(index).unwrap_or_default()
+impl Bulky for Arrangement {
+    fn free_some(&mut self, budget: usize) -> bool {
+        let _ = budget;
+        self.runs.pop().is_none()
     }
+}
 
-    /// The indices of all.
-    pub fn all(&self) -> Vec<usize> {
-        (0..self.texts.len()).collect()
-    }
-
-    /// The pattern that leads from elements to what orders them.
-    pub fn weighed_by<'r, 'a>(&self, request: &'r Request<'a>) -> Option<&'r Pattern<'a>> {
-        match &request.by {
-            By::Pattern(pattern) if self.order == Order::Asked => Some(pattern),
-            _ => None,
-        }
-    }
-
-    /// The indices of the elements that are asked for, in their order. `weights` are what
-    /// [`Elements::weighed_by`] leads to.
-    pub fn arrange(
-        &self,
+impl Arrangement {
+    /// Goes on arranging as far as the portion has room; false if there is more to do. `weights`
+    /// are what [`Elements::weighed_by`] leads to.
+    pub fn advance(
+        &mut self,
+        elements: &Elements,
         request: &Request<'_>,
         weights: Option<&Texts>,
-    ) -> Result<Vec<usize>, CmdError> {
-        let indices = self.all();
-        Ok(match self.order {
-            Order::Given => indices,
+        portion: &mut Portion,
+    ) -> Result<bool, CmdError> {
+        let texts = weights.unwrap_or(&elements.texts);
+        Ok(match elements.order {
+            Order::Given => self.take_as_given(elements.len(), portion),
             Order::Asked if !request.is_alphabetic => {
-                let scores = self.scores(weights)?;
-                let by_score = |a: &usize, b: &usize| {
-                    let order = scores[*a].partial_cmp(&scores[*b]).unwrap_or(Ordering::Equal);
-                    order.then_with(|| self.text(*a).cmp(self.text(*b)))
-                };
-                sorted(indices, request, by_score)
+                if !self.score(texts, portion)? {
+                    return Ok(false);
+                }
+                let scores = std::mem::take(&mut self.scores);
+                let is_done = self.sort(elements.len(), request, portion, |a, b| {
+                    let order = scores.at(a).partial_cmp(&scores.at(b)).unwrap_or(Ordering::Equal);
+                    order.then_with(|| elements.text(a).cmp(elements.text(b)))
+                });
+                self.scores = scores;
+                is_done
             }
             Order::Asked | Order::Bytes => {
-                let texts = weights.unwrap_or(&self.texts);
-                sorted(indices, request, |a, b| texts.get(*a).cmp(&texts.get(*b)))
+                let by_text = |a, b| texts.get(a).cmp(&texts.get(b));
+                self.sort(elements.len(), request, portion, by_text)
             }
         })
     }
 
-    fn scores(&self, weights: Option<&Texts>) -> Result<Vec<f64>, CmdError> {
-        let texts = weights.unwrap_or(&self.texts).iter();
-        // What leads to nothing weighs nothing.
-        let scores = texts.map(|text| text.map_or(Some(0.0), score));
-        scores.collect::<Option<Vec<f64>>>().ok_or(NOT_NUMBERS)
+    /// The indices of the elements that are asked for, in their order.
+    pub fn into_chosen(self) -> Vec<usize> {
+        self.chosen
     }
-}
 
-/// Sorts by `compare`, where that says nothing as they are, and leaves what LIMIT does. What it
-/// does not is not sorted either.
-fn sorted(
-    mut indices: Vec<usize>,
-    request: &Request<'_>,
-    compare: impl Fn(&usize, &usize) -> Ordering,
-) -> Vec<usize> {
-    let whole = |a: &usize, b: &usize| {
-        let order = if request.descends { compare(b, a) } else { compare(a, b) };
-        order.then(a.cmp(b))
-    };
-    let range = request.range(indices.len());
-    if range.end < indices.len() {
-        indices.select_nth_unstable_by(range.end, whole);
-        indices.truncate(range.end);
+    fn take_as_given(&mut self, len: usize, portion: &mut Portion) -> bool {
+        let end = len.min(self.chosen.len().saturating_add(portion.room()));
+        portion.count(end - self.chosen.len());
+        self.chosen.extend(self.chosen.len()..end);
+        end == len
     }
-    indices.sort_unstable_by(whole);
-    indices.drain(..range.start);
-    indices
+
+    /// Reads numbers; what leads to nothing weighs nothing.
+    fn score(&mut self, texts: &Texts, portion: &mut Portion) -> Result<bool, CmdError> {
+        let first = self.scores.len();
+        let end = texts.len().min(first.saturating_add(portion.room()));
+        portion.count(end - first);
+        for index in first..end {
+            let score = texts.get(index).map_or(Some(0.0), score);
+            self.scores.push(score.ok_or(NOT_NUMBERS)?);
+        }
+        Ok(end == texts.len())
+    }
+
+    /// Sorts by `compare`, where that says nothing as they are.
+    fn sort(
+        &mut self,
+        len: usize,
+        request: &Request<'_>,
+        portion: &mut Portion,
+        compare: impl Fn(usize, usize) -> Ordering,
+    ) -> bool {
+        let whole = |a: usize, b: usize| {
+            let order = if request.descends { compare(b, a) } else { compare(a, b) };
+            order.then(a.cmp(&b))
+        };
+        let range = request.range(len);
+        while self.begun < len {
+            let room = portion.room();
+            if room == 0 {
+                return false;
+            }
+            let end = len.min(self.begun.saturating_add(room.div_ceil(LOOKS_PER_SORTED)));
+            portion.count(LOOKS_PER_SORTED * (end - self.begun));
+            self.add_run((self.begun..end).collect(), range.end, whole);
+            self.begun = end;
+        }
+        if let [run] = &mut self.runs[..] {
+            self.chosen = std::mem::take(&mut run.indices);
+            self.chosen.drain(..range.start);
+            self.runs.clear();
+            self.heap.clear();
+            self.merged = range.end;
+        }
+        self.merge(range, portion, whole)
+    }
+
+    /// Sorts a run; what is not among its first `limit` is not wanted, and not sorted either.
+    fn add_run(
+        &mut self,
+        mut indices: Vec<usize>,
+        limit: usize,
+        whole: impl Fn(usize, usize) -> Ordering,
+    ) {
+        if limit < indices.len() {
+            indices.select_nth_unstable_by(limit, |a, b| whole(*a, *b));
+            indices.truncate(limit);
+        }
+        if indices.is_empty() {
+            return;
+        }
+        indices.sort_unstable_by(|a, b| whole(*a, *b));
+        self.runs.push(Run { indices, at: 0 });
+        // It rises to its place.
+        let mut place = self.heap.len();
+        self.heap.push(self.runs.len() - 1);
+        while place > 0 {
+            let above = (place - 1) / 2;
+            if self.order(above, place, &whole).is_le() {
+                break;
+            }
+            self.heap.swap(above, place);
+            place = above;
+        }
+    }
+
+    /// Takes the smallest heads from the runs.
+    fn merge(
+        &mut self,
+        range: std::ops::Range<usize>,
+        portion: &mut Portion,
+        whole: impl Fn(usize, usize) -> Ordering,
+    ) -> bool {
+        while self.merged < range.end {
+            if portion.is_spent() {
+                return false;
+            }
+            portion.count(LOOKS_PER_MERGED);
+            let run = &mut self.runs[self.heap[0]];
+            if range.contains(&self.merged) {
+                self.chosen.push(run.head());
+            }
+            self.merged += 1;
+            run.at += 1;
+            if run.at == run.indices.len() {
+                run.indices = Vec::new();
+                self.heap.swap_remove(0);
+            }
+            self.sink(&whole);
+        }
+        true
+    }
+
+    /// Brings the first of the heap to its place.
+    fn sink(&mut self, whole: &impl Fn(usize, usize) -> Ordering) {
+        let mut place = 0;
+        loop {
+            let mut first = place;
+            for below in [2 * place + 1, 2 * place + 2] {
+                if below < self.heap.len() && self.order(below, first, whole).is_lt() {
+                    first = below;
+                }
+            }
+            if first == place {
+                return;
+            }
+            self.heap.swap(first, place);
+            place = first;
+        }
+    }
+
+    /// The order of the heads of the runs at two places of the heap.
+    fn order(&self, a: usize, b: usize, whole: &impl Fn(usize, usize) -> Ordering) -> Ordering {
+        let head = |place: usize| self.runs[self.heap[place]].head();
+        whole(head(a), head(b))
+    }
 }

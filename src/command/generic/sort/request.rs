@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 
-use super::texts::Texts;
 use crate::base::num;
 use crate::resp::args::Args;
 use crate::resp::error::CmdError;
@@ -102,13 +101,9 @@ impl<'a> Request<'a> {
         start..len.min(start + count)
     }
 
-    /// What is answered for each element, by column: [`super::Sorted::columns`].
-    pub fn columns(&self, mut look_up: impl FnMut(&Pattern<'a>) -> Texts) -> Vec<Option<Texts>> {
-        let found = |pattern: &Pattern<'a>| match pattern {
-            Pattern::Element => None,
-            pattern => Some(look_up(pattern)),
-        };
-        if self.gets.is_empty() { vec![None] } else { self.gets.iter().map(found).collect() }
+    /// How many texts are answered for each element: [`super::Sorted::columns`].
+    pub fn columns(&self) -> usize {
+        self.gets.len().max(1)
     }
 
     /// The patterns of GET.

@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::arrange::Elements;
+use super::elements::Elements;
 use super::request::{Pattern, Request, score};
 use super::texts::Texts;
 use crate::command::generic::COMMANDS;
