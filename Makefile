@@ -14,9 +14,11 @@ help: ## List the targets
 run: ## Serve on port 6379 with all cores (ARGS="--port 7000 ...")
 	cargo run --release --bin shoal -- $(ARGS)
 
-check: ## Formatting and lints, warnings denied
+check: ## Formatting and lints, of the fuzz targets too; warnings denied
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
+	cargo fmt --manifest-path fuzz/Cargo.toml --check
+	cargo clippy --manifest-path fuzz/Cargo.toml --target-dir "$${CARGO_TARGET_DIR:-target}" -- -D warnings
 
 setup:
 	tests/setup.sh

@@ -3,9 +3,8 @@
 //!
 //! The input is lines of words; the transcripts are where the search begins (`tests/fuzz.sh`).
 
-#![no_main]
+#![cfg_attr(fuzzing, no_main)]
 
-use libfuzzer_sys::fuzz_target;
 use shoal::base::hash::SLOTS;
 use shoal::resp::args::Args;
 use shoal::resp::out::{Out, Protocol};
@@ -15,6 +14,7 @@ use shoal::session::table::{Row, table};
 use shoal::shard::execute::execute;
 use shoal::store::db::Db;
 use shoal::store::tuning::Tuning;
+use shoal_fuzz::fuzz_target;
 
 /// Longest string that a command may build, so that the fuzzer's memory suffices.
 const STRING_LEN_MAX: usize = 1 << 16;

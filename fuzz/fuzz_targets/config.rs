@@ -1,9 +1,9 @@
 //! Any text must be a configuration or an error that says what is wrong.
 
-#![no_main]
+#![cfg_attr(fuzzing, no_main)]
 
-use libfuzzer_sys::fuzz_target;
 use shoal::config::file::{Source, load};
+use shoal_fuzz::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
     // Other files are none of the input's business.

@@ -2,10 +2,10 @@
 //!
 //! The first byte says how long the pattern is; the text follows it.
 
-#![no_main]
+#![cfg_attr(fuzzing, no_main)]
 
-use libfuzzer_sys::fuzz_target;
 use shoal::base::glob::{glob_match, glob_prefix_slot};
+use shoal_fuzz::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
     let Some((&length, rest)) = data.split_first() else { return };

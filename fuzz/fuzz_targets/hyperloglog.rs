@@ -1,9 +1,9 @@
 //! Any string must be refused or be a sketch whose walks agree and which every change keeps valid.
 
-#![no_main]
+#![cfg_attr(fuzzing, no_main)]
 
-use libfuzzer_sys::fuzz_target;
 use shoal::ds::hyperloglog::{HEADER, REGISTERS, Sketch, View};
+use shoal_fuzz::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
     let _ = View::new(data);

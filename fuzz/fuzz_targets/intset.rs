@@ -3,12 +3,12 @@
 //! The first two bytes choose a width and a value to insert; the rest is the integers, in front of
 //! which a header is put that fits them.
 
-#![no_main]
+#![cfg_attr(fuzzing, no_main)]
 
 use std::collections::BTreeSet;
 
-use libfuzzer_sys::fuzz_target;
 use shoal::ds::intset::Intset;
+use shoal_fuzz::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
     let _ = Intset::from_bytes(data);
@@ -23,7 +23,7 @@ fuzz_target!(|data: &[u8]| {
     let value = i64::from(choice as i8) << (shift % 60);
     assert_eq!(set.insert(value), model.insert(value));
     let removed = model.iter().nth(usize::from(shift) % model.len()).copied();
-    for value in removed {
+    if let Some(value) = removed {
         assert!(set.remove(value) && model.remove(&value));
     }
     assert!(set.iter().eq(model.iter().copied()));

@@ -4,10 +4,10 @@
 //! The first byte says where to change; the rest is the listpack, whose header is made to fit so
 //! that more than one input in 2^32 comes through.
 
-#![no_main]
+#![cfg_attr(fuzzing, no_main)]
 
-use libfuzzer_sys::fuzz_target;
 use shoal::ds::listpack::{Item, Listpack};
+use shoal_fuzz::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
     let Some((&choice, entries)) = data.split_first() else { return };

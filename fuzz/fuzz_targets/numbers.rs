@@ -1,10 +1,10 @@
 //! Numbers as clients write them: what is accepted is printed so that it reads back as the same.
 
-#![no_main]
+#![cfg_attr(fuzzing, no_main)]
 
-use libfuzzer_sys::fuzz_target;
 use shoal::base::extended::Extended;
 use shoal::base::num::{parse_f64, parse_i64, parse_u64, write_f64, write_i64, write_u64};
+use shoal_fuzz::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
     let mut printed = Vec::new();

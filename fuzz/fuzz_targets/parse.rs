@@ -3,12 +3,12 @@
 //!
 //! The first byte of the input seeds the sizes of the reads; the rest is what the client sends.
 
-#![no_main]
+#![cfg_attr(fuzzing, no_main)]
 
-use libfuzzer_sys::fuzz_target;
 use shoal::base::prng::Prng;
 use shoal::resp::parse::{Limits, Parsed, Parser, ProtocolError};
 use shoal::resp::skip::reply_len;
+use shoal_fuzz::fuzz_target;
 
 /// Limits low enough for short inputs to reach them.
 const LIMITS: Limits =

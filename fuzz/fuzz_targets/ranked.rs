@@ -1,9 +1,9 @@
 //! Any sequence of operations on a ranked set agrees with a sorted vector.
 
-#![no_main]
+#![cfg_attr(fuzzing, no_main)]
 
-use libfuzzer_sys::fuzz_target;
 use shoal::ds::ranked::RankedSet;
+use shoal_fuzz::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
     let mut set = RankedSet::new();

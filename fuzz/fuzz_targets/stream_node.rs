@@ -4,11 +4,11 @@
 //! A header that fits is put in front of the bytes, so that more than one input in 2^32 is a
 //! listpack.
 
-#![no_main]
+#![cfg_attr(fuzzing, no_main)]
 
-use libfuzzer_sys::fuzz_target;
 use shoal::store::stream::id::Id;
 use shoal::store::stream::node::{Node, Verdict};
+use shoal_fuzz::fuzz_target;
 
 /// The node's own id.
 const OWN: Id = Id::new(1 << 40, 7);

@@ -112,6 +112,16 @@ pub fn block_size(size: usize) -> usize {
     size.next_multiple_of(1 << (top_bit - 2))
 }
 
+/// Makes mimalloc give back to the system what this thread has no use for (MEMORY PURGE). Takes
+/// longer the more there is; without effect where it is not the global allocator.
+pub fn give_back() {
+    // SAFETY: it may be called at any time, and touches only what nobody has allocated.
+    #[cfg(not(miri))]
+    unsafe {
+        libmimalloc_sys::mi_collect(true);
+    }
+}
+
 /// Bytes allocated by the whole process; 0 where [`Counting`] is not the global allocator. Reads
 /// one cache line per thread.
 pub fn used() -> usize {
@@ -177,7 +187,8 @@ mod tests {
         for (size, block) in expected {
             assert_eq!(block_size(size), block);
         }
-        assert!((1..100_000).all(
+        let most = if cfg!(miri) { 3000 } else { 100_000 };
+        assert!((1..most).all(
             |size| block_size(size) >= size && block_size(block_size(size)) == block_size(size)
         ));
     }

@@ -216,8 +216,8 @@ impl Shards {
     }
 
     /// Claims the first part of a joint transaction. Its id is the largest that this core has seen,
-    /// so it may have to wait here and is not refused. It does not wait for others that have gone on
-    /// to the same core: it follows them there and back.
+    /// so it may have to wait here and is not refused. It does not wait for others that have gone
+    /// on to the same core: it follows them there and back.
     fn lead(&self, asker: Asker, mut joint: Box<Joint>) {
         joint.id = match joint.refusals {
             0 => self.next_id(),

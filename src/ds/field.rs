@@ -264,14 +264,14 @@ mod tests {
         let longest = if cfg!(miri) { 17_000 } else { 2_100_000 };
         let lengths = [0, 1, 6, 7, 63, 64, 127, 128, 8191, 8192, 16_383, 16_384, longest];
         let expiries = [None, Some(0), Some(i64::MIN), Some(i64::MAX)];
+        let values = lengths.map(|len| bytes(len, 7));
         for (salt, len) in lengths.into_iter().enumerate() {
             let name = bytes(len, salt as u8);
             let mut field = Field::new(FieldRef { name: &name, value: b"", expiry: None });
-            for value_len in lengths {
+            for value in &values {
                 for expiry in expiries {
-                    let value = bytes(value_len, 7);
-                    field.set(&value, expiry);
-                    let expected = FieldRef { name: &name, value: &value, expiry };
+                    field.set(value, expiry);
+                    let expected = FieldRef { name: &name, value, expiry };
                     assert_eq!(field.view(), expected);
                     field.set_expiry(Some(17));
                     assert_eq!(field.view(), FieldRef { expiry: Some(17), ..expected });

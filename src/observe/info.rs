@@ -4,11 +4,11 @@
 //! (<https://redis.io/docs/latest/commands/info/>), so that monitoring tools find what they know;
 //! `Cores` is Shoal's own.
 //! Invariant: a field is printed only if its figure is true; what belongs to a feature that does
-//! not exist is truly 0. Absent: rates per second, and figures of the allocator, of forks and of
-//! snapshots.
+//! not exist is truly 0. Absent: figures of forks and of snapshots.
 
 use std::fmt::Write;
 
+use super::memory::Memory;
 use super::process::Figures;
 use crate::base::time::Millis;
 use crate::config::Config;
@@ -39,10 +39,7 @@ pub struct Facts<'a> {
     pub cores: &'a [CoreStats],
     /// Full name of the command with this id, lower case.
     pub command_name: &'a dyn Fn(usize) -> &'static str,
-    /// Bytes allocated when the server was ready, now, and the most that were.
-    pub startup_memory: u64,
-    pub used_memory: u64,
-    pub peak_memory: u64,
+    pub memory: Memory,
     pub process: Figures,
 }
 
@@ -131,6 +128,8 @@ fn server(facts: &Facts<'_>, text: &mut String) {
         "server_time_usec": facts.now_us,
         "uptime_in_seconds": uptime,
         "uptime_in_days": uptime / 86_400,
+        // A core looks after its keys and clients ten times a second at least.
+        "hz": facts.config.hz.max(10),
         "configured_hz": facts.config.hz,
         "lru_clock": (facts.now_us / 1_000_000) & 0xff_ffff,
         "executable": facts.executable,
@@ -170,37 +169,66 @@ fn clients(facts: &Facts<'_>, text: &mut String) {
         "tracking_clients": 0,
         "pubsub_clients": 0,
         "watching_clients": 0,
-        "clients_in_timeout_table": 0,
+        "clients_in_timeout_table": facts.total.timed_waits,
         "total_watched_keys": 0,
         "total_blocking_keys": facts.total.awaited_keys,
         "total_blocking_keys_on_nokey": facts.total.awaited_absences,
     );
 }
 
-/// Bytes that are no keys and values: tables' buckets and clients' buffers.
-pub fn overhead(stats: &CoreStats) -> u64 {
-    stats.table_bytes + stats.client_input_bytes + stats.client_output_bytes
-}
-
 fn memory(facts: &Facts<'_>, text: &mut String) {
-    let (used, peak) = (facts.used_memory, facts.peak_memory);
-    let resident = facts.process.resident_bytes;
-    let overhead = overhead(facts.total).min(used);
-    let percent = |part: u64, whole: u64| 100.0 * part as f64 / whole.max(1) as f64;
+    let memory = &facts.memory;
     lines!(text,
-        "used_memory": used,
-        "used_memory_human": human(used),
-        "used_memory_rss": resident,
-        "used_memory_rss_human": human(resident),
-        "used_memory_peak": peak,
-        "used_memory_peak_human": human(peak),
-        "used_memory_peak_perc": format_args!("{:.2}%", percent(used, peak)),
-        "used_memory_overhead": overhead,
-        "used_memory_startup": facts.startup_memory,
-        "used_memory_dataset": used - overhead,
-        "used_memory_dataset_perc": format_args!("{:.2}%", percent(used - overhead, used)),
+        "used_memory": memory.used,
+        "used_memory_human": human(memory.used),
+        "used_memory_rss": memory.resident,
+        "used_memory_rss_human": human(memory.resident),
+        "used_memory_peak": memory.peak,
+        "used_memory_peak_human": human(memory.peak),
+        "used_memory_peak_perc": format_args!("{:.2}%", memory.peak_percent()),
+        "used_memory_overhead": memory.overhead(),
+        "used_memory_startup": memory.startup,
+        "used_memory_dataset": memory.dataset(),
+        "used_memory_dataset_perc": format_args!("{:.2}%", memory.dataset_percent()),
+        "allocator_allocated": memory.used,
+        "allocator_active": memory.anonymous,
+        "allocator_resident": memory.anonymous,
         "total_system_memory": facts.process.machine_bytes,
         "total_system_memory_human": human(facts.process.machine_bytes),
+    );
+    scripts(text);
+    lines!(text,
+        "maxmemory": facts.config.maxmemory,
+        "maxmemory_human": human(facts.config.maxmemory),
+        "maxmemory_policy": facts.config.maxmemory_policy.name(),
+    );
+    for (name, excess) in [
+        ("allocator_frag", memory.allocator_fragmentation()),
+        ("allocator_rss", memory.allocator_resident()),
+        ("rss_overhead", memory.resident_overhead()),
+        ("mem_fragmentation", memory.fragmentation()),
+    ] {
+        line(text, format_args!("{name}_ratio:{:.2}", excess.ratio));
+        line(text, format_args!("{name}_bytes:{}", excess.bytes));
+    }
+    lines!(text,
+        "mem_not_counted_for_evict": 0,
+        "mem_replication_backlog": 0,
+        "mem_total_replication_buffers": 0,
+        "mem_clients_slaves": 0,
+        "mem_clients_normal": memory.buffers,
+        "mem_cluster_links": 0,
+        "mem_aof_buffer": 0,
+        "mem_allocator": "mimalloc",
+        "active_defrag_running": 0,
+        "lazyfree_pending_objects": facts.total.lazy_free_pending,
+        "lazyfreed_objects": facts.total.lazy_freed,
+    );
+}
+
+/// What scripts take, of which there are none.
+fn scripts(text: &mut String) {
+    lines!(text,
         "used_memory_lua": 0,
         "used_memory_vm_eval": 0,
         "used_memory_lua_human": human(0),
@@ -214,22 +242,6 @@ fn memory(facts: &Facts<'_>, text: &mut String) {
         "used_memory_functions": 0,
         "used_memory_scripts": 0,
         "used_memory_scripts_human": human(0),
-        "maxmemory": facts.config.maxmemory,
-        "maxmemory_human": human(facts.config.maxmemory),
-        "maxmemory_policy": facts.config.maxmemory_policy.name(),
-        "mem_fragmentation_ratio": format_args!("{:.2}", resident as f64 / used.max(1) as f64),
-        "mem_fragmentation_bytes": resident as i64 - used as i64,
-        "mem_not_counted_for_evict": 0,
-        "mem_replication_backlog": 0,
-        "mem_total_replication_buffers": 0,
-        "mem_clients_slaves": 0,
-        "mem_clients_normal": facts.total.client_input_bytes + facts.total.client_output_bytes,
-        "mem_cluster_links": 0,
-        "mem_aof_buffer": 0,
-        "mem_allocator": "mimalloc",
-        "active_defrag_running": 0,
-        "lazyfree_pending_objects": facts.total.lazy_free_pending,
-        "lazyfreed_objects": facts.total.lazy_freed,
     );
 }
 
@@ -260,21 +272,32 @@ fn persistence(facts: &Facts<'_>, text: &mut String) {
 
 fn stats(facts: &Facts<'_>, text: &mut String) {
     let total = facts.total;
+    let [requests, input, output] = total.rates;
     lines!(text,
         "total_connections_received": total.connections_received,
         "total_commands_processed": total.requests,
+        "instantaneous_ops_per_sec": requests,
         "total_net_input_bytes": total.bytes_in,
         "total_net_output_bytes": total.bytes_out,
         "total_net_repl_input_bytes": 0,
         "total_net_repl_output_bytes": 0,
+        "instantaneous_input_kbps": format_args!("{:.2}", input as f64 / 1024.0),
+        "instantaneous_output_kbps": format_args!("{:.2}", output as f64 / 1024.0),
+        "instantaneous_input_repl_kbps": "0.00",
+        "instantaneous_output_repl_kbps": "0.00",
         "rejected_connections": total.connections_rejected,
         "sync_full": 0,
         "sync_partial_ok": 0,
         "sync_partial_err": 0,
         "expired_keys": total.expired,
         "expired_subkeys": total.expired_fields,
+        "expired_stale_perc": format_args!("{:.2}", stale_percent(total)),
+        "expired_time_cap_reached_count": total.expire_overruns,
+        "expire_cycle_cpu_milliseconds": total.expire_ns / 1_000_000,
         "evicted_keys": total.evicted,
         "evicted_clients": 0,
+        "total_eviction_exceeded_time": total.excess_total_ms,
+        "current_eviction_exceeded_time": total.excess_now_ms,
         "keyspace_hits": total.hits,
         "keyspace_misses": total.misses,
         "pubsub_channels": 0,
@@ -298,6 +321,8 @@ fn stats(facts: &Facts<'_>, text: &mut String) {
         "dump_payload_sanitizations": 0,
         "io_threaded_reads_processed": 0,
         "io_threaded_writes_processed": 0,
+        "reply_buffer_shrinks": 0,
+        "reply_buffer_expands": 0,
         "acl_access_denied_auth": 0,
         "acl_access_denied_cmd": 0,
         "acl_access_denied_key": 0,
@@ -309,6 +334,18 @@ fn stats(facts: &Facts<'_>, text: &mut String) {
         "total_core_hops": total.hops_out,
         "connections_moved": total.moved,
     );
+}
+
+/// How many of the keys with an expiry have expired but are still there, in percent, judged by
+/// samples. Databases with more such keys weigh more.
+fn stale_percent(total: &CoreStats) -> f64 {
+    let (mut overdue, mut volatile) = (0.0, 0.0);
+    for database in &total.keyspace {
+        let part = database.ttl_overdue as f64 / database.ttl_samples.max(1) as f64;
+        overdue += part * database.volatile as f64;
+        volatile += database.volatile as f64;
+    }
+    100.0 * overdue / f64::max(volatile, 1.0)
 }
 
 fn replication(_: &Facts<'_>, text: &mut String) {
@@ -433,13 +470,23 @@ mod tests {
     fn rendered(names: &[&str]) -> String {
         let core = CoreStats {
             requests: 7,
+            rates: [12, 1536, 0],
+            expire_ns: 7_900_000,
             commands: vec![
                 CommandStats { calls: 2, nanoseconds: 5500, rejected: 1, failed: 0 },
                 CommandStats::default(),
             ],
             errors: BTreeMap::from([("WRONGTYPE".into(), 3)]),
             keyspace: vec![
-                KeyspaceStats { keys: 3, volatile: 2, timed: 1, ttl_sum_ms: 300, ttl_samples: 2 },
+                KeyspaceStats {
+                    keys: 3,
+                    volatile: 2,
+                    timed: 1,
+                    ttl_sum_ms: 300,
+                    ttl_samples: 4,
+                    ttl_overdue: 1,
+                    table_bytes: 0,
+                },
                 KeyspaceStats::default(),
             ],
             ..CoreStats::default()
@@ -458,9 +505,15 @@ mod tests {
             total: &core,
             cores: std::slice::from_ref(&core),
             command_name: &|id| ["config|get", "get"][id],
-            startup_memory: 1 << 10,
-            used_memory: 1 << 20,
-            peak_memory: 2 << 20,
+            memory: Memory {
+                used: 1 << 20,
+                startup: 1 << 19,
+                peak: 2 << 20,
+                anonymous: 3 << 19,
+                resident: 2 << 20,
+                tables: 1 << 18,
+                buffers: 1 << 16,
+            },
             process: Figures::default(),
         };
         let names: Vec<&[u8]> = names.iter().map(|name| name.as_bytes()).collect();
@@ -477,7 +530,7 @@ mod tests {
     fn sections_are_chosen_by_name() {
         assert_eq!(rendered(&["nonsense"]), "");
         assert_eq!(rendered(&["CLUSTER", "cluster"]), "# Cluster\r\ncluster_enabled:0\r\n");
-        let keyspace = "# Keyspace\r\ndb0:keys=3,expires=2,avg_ttl=150,subexpiry=1\r\n";
+        let keyspace = "# Keyspace\r\ndb0:keys=3,expires=2,avg_ttl=75,subexpiry=1\r\n";
         assert_eq!(rendered(&["keyspace"]), keyspace);
         assert_eq!(headings(&["keyspace", "cpu", "x"]), ["CPU", "Keyspace"]);
         assert_eq!(headings(&[]), headings(&["Default"]));
@@ -493,8 +546,14 @@ mod tests {
         assert_eq!(rendered(&["commandstats"]), commands);
         assert_eq!(rendered(&["errorstats"]), "# Errorstats\r\nerrorstat_WRONGTYPE:count=3\r\n");
         let memory = rendered(&["memory"]);
-        assert!(memory.contains("used_memory_human:1.00M\r\nused_memory_rss:0\r\n"));
+        assert!(memory.contains("used_memory_human:1.00M\r\nused_memory_rss:2097152\r\n"));
+        assert!(memory.contains("allocator_frag_ratio:1.50\r\nallocator_frag_bytes:524288\r\n"));
         assert!(memory.contains("used_memory_peak_perc:50.00%\r\n"));
+        let stats = rendered(&["stats"]);
+        assert!(stats.contains("instantaneous_ops_per_sec:12\r\n"));
+        assert!(stats.contains("instantaneous_input_kbps:1.50\r\n"));
+        assert!(stats.contains("expired_stale_perc:25.00\r\n"));
+        assert!(stats.contains("expire_cycle_cpu_milliseconds:7\r\n"));
         let server = rendered(&["server"]);
         assert!(server.contains("uptime_in_seconds:90000\r\nuptime_in_days:1\r\n"));
     }

@@ -2,4 +2,6 @@
 
 pub mod info;
 pub mod log;
+pub mod memory;
 pub mod process;
+pub mod rates;

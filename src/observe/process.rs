@@ -14,6 +14,8 @@ const TICKS_PER_SECOND: f64 = 100.0;
 pub struct Figures {
     /// Resident memory in bytes.
     pub resident_bytes: u64,
+    /// The part of it that belongs to no file: what was allocated, stacks and buffers of rings.
+    pub anonymous_bytes: u64,
     /// Memory of the machine in bytes.
     pub machine_bytes: u64,
     /// Processor time in seconds.
@@ -28,8 +30,10 @@ impl Figures {
     pub fn read() -> Figures {
         let (user_seconds, system_seconds) = processor_time(&file("/proc/self/stat"));
         let release = file("/proc/sys/kernel/osrelease");
+        let (resident_bytes, anonymous_bytes) = resident(&file("/proc/self/statm"));
         Figures {
-            resident_bytes: resident(&file("/proc/self/statm")),
+            resident_bytes,
+            anonymous_bytes,
             machine_bytes: machine(&file("/proc/meminfo")),
             user_seconds,
             system_seconds,
@@ -51,9 +55,12 @@ fn file(path: &str) -> String {
     std::fs::read_to_string(path).unwrap_or_default()
 }
 
-fn resident(statm: &str) -> u64 {
-    let pages = statm.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok());
-    pages.unwrap_or(0) * PAGE_SIZE
+/// All that is resident, and that part of it that belongs to no file, in bytes.
+fn resident(statm: &str) -> (u64, u64) {
+    let mut fields = statm.split(' ').skip(1);
+    let mut pages = || fields.next().and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0);
+    let (all, of_files) = (pages(), pages());
+    (all * PAGE_SIZE, all.saturating_sub(of_files) * PAGE_SIZE)
 }
 
 fn machine(meminfo: &str) -> u64 {
@@ -79,7 +86,7 @@ mod tests {
 
     #[test]
     fn fields_are_found() {
-        assert_eq!(resident("5000 12 3 4 0 5 0\n"), 12 * 4096);
+        assert_eq!(resident("5000 12 3 4 0 5 0\n"), (12 * 4096, 9 * 4096));
         assert_eq!(machine("MemTotal:       16 kB\nMemFree: 1 kB\n"), 16384);
         let stat = "7 (a ) b) S 1 2 3 4 5 6 7 8 9 10 150 25 0 0 20 0 1 0 9 9 9";
         assert_eq!(processor_time(stat), (1.5, 0.25));
@@ -88,7 +95,7 @@ mod tests {
     #[test]
     fn nonsense_gives_nothing() {
         for text in ["", "x", "1 (", "1 (a) S 1", "MemTotal: many kB"] {
-            assert_eq!(resident(text), 0);
+            assert_eq!(resident(text), (0, 0));
             assert_eq!(machine(text), 0);
             assert_eq!(processor_time(text), (0.0, 0.0));
         }

@@ -391,6 +391,7 @@ impl Driver {
             let turns = &self.core.turns;
             turns.bytes_in.set(turns.bytes_in.get() + std::mem::take(&mut self.net.bytes_in));
             turns.bytes_out.set(turns.bytes_out.get() + std::mem::take(&mut self.net.bytes_out));
+            self.core.sample_rates();
         }
         if self.behind {
             self.behind = self.core.maintain(self.slice_ns);

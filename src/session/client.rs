@@ -53,6 +53,8 @@ pub struct Client {
 /// A client that waits for a key.
 #[derive(Debug, Default)]
 pub struct Waiting {
+    /// Whether it ends by itself when its time is over.
+    pub has_end: bool,
     /// How the wait is to end, and who wants to hear whether it did.
     pub unblock: Option<(Unblock, Asker)>,
 }

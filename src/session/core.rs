@@ -9,8 +9,6 @@ use std::rc::Rc;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, mpsc};
 
-use hdrhistogram::Histogram;
-
 use super::client::Client;
 use super::dial::Dialer;
 use super::host;
@@ -27,14 +25,9 @@ use crate::coordinate::hop::Hops;
 use crate::coordinate::route::Placed;
 use crate::coordinate::shards::Shards;
 use crate::limits;
-use crate::observe::process;
-use crate::resp::error::CmdError;
 use crate::resp::parse::Span;
 use crate::shard::digest;
-use crate::shard::message::{
-    Asker, Batch, Call, CoreId, Message, Request, Response, Settings, WaiterId,
-};
-use crate::shard::stats::{CommandStats, CoreStats, KeyspaceStats};
+use crate::shard::message::{Asker, Batch, CoreId, Message, Request, Response, Settings, WaiterId};
 use crate::store::db::Db;
 use crate::store::evict::Policy;
 use crate::store::object::EncodingLimits;
@@ -42,6 +35,9 @@ use crate::store::stream::idempotence::Retention;
 use crate::store::tuning::Tuning;
 
 mod clients;
+mod statistics;
+
+pub use statistics::{LoopStats, SessionStats, UpkeepStats, add};
 
 /// Numbers that are fixed while the process lives.
 #[derive(Debug)]
@@ -71,44 +67,6 @@ impl Identity {
             startup_memory: AtomicU64::new(0),
         }
     }
-}
-
-/// What the runtime counts, read by INFO.
-#[derive(Default)]
-pub struct LoopStats {
-    pub turns: Cell<u64>,
-    pub sleeps: Cell<u64>,
-    pub wakes_sent: Cell<u64>,
-    pub wakes_received: Cell<u64>,
-    pub busy_ns: Cell<u64>,
-    pub connections_received: Cell<u64>,
-    pub connections_rejected: Cell<u64>,
-    pub bytes_in: Cell<u64>,
-    pub bytes_out: Cell<u64>,
-}
-
-/// What sessions count.
-#[derive(Default)]
-pub struct SessionStats {
-    pub requests: Cell<u64>,
-    pub hops_in: Cell<u64>,
-    /// Connections that came from other cores.
-    pub moved: Cell<u64>,
-    /// Clients whose command waits for a key or the end of a pause, at this moment.
-    pub blocked: Cell<u64>,
-    pub panics: Cell<u64>,
-    pub protocol_errors: Cell<u64>,
-    pub query_buffer_closed: Cell<u64>,
-    pub output_buffer_closed: Cell<u64>,
-    pub commands: RefCell<Vec<CommandStats>>,
-    pub latencies: RefCell<Vec<Option<Histogram<u64>>>>,
-    pub errors: RefCell<BTreeMap<String, u64>>,
-}
-
-/// Adds `more` to a counter.
-#[inline]
-pub fn add(counter: &Cell<u64>, more: u64) {
-    counter.set(counter.get() + more);
 }
 
 /// CLIENT PAUSE.
@@ -166,6 +124,7 @@ pub struct Core {
     pub(super) lap: Cell<u64>,
     pub sessions: SessionStats,
     pub turns: LoopStats,
+    pub upkeep: UpkeepStats,
     pub pause: Cell<Option<Pause>>,
     pub active_expire: Cell<bool>,
     /// Set by SHUTDOWN and by signals; the runtime ends its loop.
@@ -224,16 +183,6 @@ fn tuned(config: &Config) -> Tuned {
             soft_ms: Millis::from(normal.soft_seconds) * 1000,
         },
     }
-}
-
-/// From 1 ns to 1 s with two significant digits, as LATENCY HISTOGRAM reports.
-fn latency_histogram() -> Histogram<u64> {
-    Histogram::new_with_bounds(1, 1_000_000_000, 2).expect("the bounds are valid")
-}
-
-fn recorded(latencies: &[Option<Histogram<u64>>]) -> BTreeMap<u16, Histogram<u64>> {
-    let numbered = latencies.iter().enumerate();
-    numbered.filter_map(|(id, each)| Some((id as u16, each.clone()?))).collect()
 }
 
 fn tuning(config: &Config) -> Tuning {
@@ -317,6 +266,7 @@ impl Core {
             lap: Cell::new(0),
             sessions: SessionStats::default(),
             turns: LoopStats::default(),
+            upkeep: UpkeepStats::default(),
             pause: Cell::new(None),
             active_expire: Cell::new(true),
             stopping: Cell::new(false),
@@ -357,6 +307,9 @@ impl Core {
             self.clients.borrow().values().for_each(|client| client.authenticated.set(true));
         }
         self.shards.db.borrow_mut().tuning = tuning(&config);
+        if config.maxmemory == 0 {
+            self.upkeep.note_excess(false, self.now());
+        }
         self.tuned.set(tuned(&config));
         *self.config.borrow_mut() = config;
     }
@@ -382,6 +335,12 @@ impl Core {
     /// Brings memory below `maxmemory`: first by freeing what is gone already, then by evicting
     /// keys of this core; false if that cannot be had.
     pub(super) fn make_room(&self) -> bool {
+        let has_room = self.free_below_limit();
+        self.upkeep.note_excess(!has_room, self.now());
+        has_room
+    }
+
+    fn free_below_limit(&self) -> bool {
         let tuned = self.tuned.get();
         let mut db = self.shards.db.borrow_mut();
         while alloc::used() as u64 > tuned.memory_max {
@@ -423,42 +382,6 @@ impl Core {
     /// True if CLIENT PAUSE holds commands of this row back.
     pub(super) fn is_paused(&self, entry: &Entry) -> bool {
         self.pause.get().is_some_and(|pause| !pause.writes_only || entry.row.may_change())
-    }
-
-    /// Books the time since the last booking for `calls` calls of the row `id`.
-    pub(super) fn attribute(&self, id: u16, calls: u64) {
-        let now = self.clock.monotonic_nanos();
-        let spent = now.saturating_sub(self.lap.replace(now));
-        self.book(id, calls, spent);
-    }
-
-    /// Books the calls of a batch that another core ran, and their errors.
-    pub(super) fn attribute_batch(&self, batch: &Batch) {
-        let each = batch.spent_ns_each();
-        let mut calls = batch.calls.as_slice();
-        while let Some(first) = calls.first() {
-            let key = |call: &Call| (call.statistics, call.is_share());
-            let same = calls.iter().take_while(|call| key(call) == key(first)).count();
-            // A share is booked with its command, where the shares come together.
-            if !first.is_share() {
-                self.book(first.statistics, same as u64, each * same as u64);
-            }
-            calls = &calls[same..];
-        }
-        for (id, error) in &batch.failed {
-            self.count_failure(*id, error);
-        }
-    }
-
-    /// Books `calls` calls of the row `id` that took so many nanoseconds together.
-    pub(super) fn book(&self, id: u16, calls: u64, spent: u64) {
-        add(&self.sessions.requests, calls);
-        let stats = &mut self.sessions.commands.borrow_mut()[id as usize];
-        stats.calls += calls;
-        stats.nanoseconds += spent;
-        let mut latencies = self.sessions.latencies.borrow_mut();
-        let histogram = latencies[id as usize].get_or_insert_with(latency_histogram);
-        histogram.saturating_record_n((spent / calls).max(1), calls);
     }
 
     /// Reads the clocks; called by the runtime when a turn begins. Returns the monotonic one.
@@ -585,6 +508,10 @@ impl Core {
                 self.reset_stats();
                 Response::Done
             }
+            Request::GiveBackMemory => {
+                alloc::give_back();
+                Response::Done
+            }
             Request::SetConfig(change) => Response::Settings(host::config::change(self, &change)),
             Request::Configure(settings) => {
                 self.configure(settings);
@@ -624,143 +551,24 @@ impl Core {
         self.pause.set((until > self.now()).then_some(Pause { until, writes_only }));
     }
 
-    /// Counts an error answered by the command with this id.
-    #[cold]
-    pub(super) fn count_failure(&self, id: u16, error: &CmdError) {
-        self.sessions.commands.borrow_mut()[id as usize].failed += 1;
-        self.count_error(error);
-    }
-
-    /// Counts an error in INFO's errorstats.
-    #[cold]
-    pub(super) fn count_error(&self, error: &CmdError) {
-        let mut errors = self.sessions.errors.borrow_mut();
-        let code = error.code();
-        if let Some(count) = errors.get_mut(&*code) {
-            *count += 1;
-        } else if errors.len() < 128 {
-            errors.insert(code.into_owned(), 1);
-        }
-    }
-
-    /// Sets the counters of CONFIG RESETSTAT back.
-    fn reset_stats(&self) {
-        let sessions = &self.sessions;
-        *sessions.commands.borrow_mut() = vec![CommandStats::default(); self.table.entries.len()];
-        *sessions.latencies.borrow_mut() = vec![None; self.table.entries.len()];
-        sessions.errors.borrow_mut().clear();
-        for counter in [
-            &sessions.requests,
-            &sessions.hops_in,
-            &sessions.moved,
-            &sessions.protocol_errors,
-            &sessions.query_buffer_closed,
-            &sessions.output_buffer_closed,
-            &self.turns.connections_received,
-            &self.turns.connections_rejected,
-            &self.turns.bytes_in,
-            &self.turns.bytes_out,
-            &self.shards.hops.out,
-        ] {
-            counter.set(0);
-        }
-        let db = self.shards.db.borrow();
-        for counter in [
-            &db.counters.hits,
-            &db.counters.misses,
-            &db.counters.expired,
-            &db.counters.expired_fields,
-            &db.counters.evicted,
-            &db.counters.lazy_freed,
-        ] {
-            counter.set(0);
-        }
-    }
-
-    /// This core's counters.
-    pub fn stats(&self) -> CoreStats {
-        let (sessions, turns) = (&self.sessions, &self.turns);
-        let (taken, given) = self.moves.taken_and_given();
-        let mut stats = CoreStats {
-            core: self.me().0,
-            cpu: process::current_cpu(),
-            requests: sessions.requests.get(),
-            connections_received: turns.connections_received.get(),
-            connections_rejected: turns.connections_rejected.get(),
-            connections: self.client_count() as u64,
-            hops_out: self.shards.hops.out.get(),
-            hops_in: sessions.hops_in.get(),
-            turns: turns.turns.get(),
-            sleeps: turns.sleeps.get(),
-            wakes_sent: turns.wakes_sent.get(),
-            wakes_received: turns.wakes_received.get(),
-            moved: sessions.moved.get(),
-            taken,
-            given,
-            bytes_in: turns.bytes_in.get(),
-            bytes_out: turns.bytes_out.get(),
-            blocked: sessions.blocked.get(),
-            panics: sessions.panics.get(),
-            protocol_errors: sessions.protocol_errors.get(),
-            query_buffer_closed: sessions.query_buffer_closed.get(),
-            output_buffer_closed: sessions.output_buffer_closed.get(),
-            busy_ns: turns.busy_ns.get(),
-            commands: sessions.commands.borrow().clone(),
-            errors: sessions.errors.borrow().clone(),
-            latencies: recorded(&sessions.latencies.borrow()),
-            ..CoreStats::default()
-        };
-        self.add_keyspace(&mut stats);
-        for client in self.clients.borrow().values() {
-            let (input, output) = (client.link.input_bytes(), client.link.output_bytes());
-            stats.client_input_bytes += input as u64;
-            stats.client_output_bytes += output as u64;
-            stats.biggest_input = stats.biggest_input.max(input as u64);
-            stats.biggest_output = stats.biggest_output.max(output as u64);
-        }
-        stats
-    }
-
-    fn add_keyspace(&self, stats: &mut CoreStats) {
-        let mut db = self.shards.db.borrow_mut();
-        stats.hits = db.counters.hits.get();
-        stats.misses = db.counters.misses.get();
-        stats.expired = db.counters.expired.get();
-        stats.expired_fields = db.counters.expired_fields.get();
-        stats.evicted = db.counters.evicted.get();
-        stats.changes = db.changes.count();
-        let (keys, absences) = db.waiters.keys();
-        (stats.awaited_keys, stats.awaited_absences) = (keys as u64, absences as u64);
-        stats.lazy_freed = db.counters.lazy_freed.get();
-        stats.lazy_free_pending = db.lazy_free_pending() as u64;
-        let selected = db.selected();
-        for index in 0..db.database_count() {
-            db.select(index);
-            let (ttl_sum_ms, ttl_samples) = db.sample_ttl();
-            stats.table_bytes += db.table_shape().1 as u64;
-            stats.keyspace.push(KeyspaceStats {
-                keys: db.len() as u64,
-                volatile: db.volatile() as u64,
-                timed: db.timed() as u64,
-                ttl_sum_ms,
-                ttl_samples,
-            });
-        }
-        db.select(selected);
-    }
-
     /// Background work of the keyspace for at most `budget_ns`: active expiry, and freeing flushed
     /// databases. True if there is more to do at once.
     pub fn maintain(&self, budget_ns: u64) -> bool {
-        let end = self.clock.monotonic_nanos() + budget_ns;
+        let mut now = self.clock.monotonic_nanos();
+        let end = now + budget_ns;
         let mut db = self.shards.db.borrow_mut();
         loop {
             let freeing = db.free_some(limits::FREE_STEP);
             let expiring = self.active_expire.get() && self.expire_step(&mut db);
-            let is_over = self.clock.monotonic_nanos() >= end;
+            let began = std::mem::replace(&mut now, self.clock.monotonic_nanos());
+            if !freeing {
+                add(&self.upkeep.expire_ns, now - began);
+            }
+            let is_over = now >= end;
             if !freeing && !expiring || is_over {
                 drop(db);
                 self.shards.serve_ready(None);
+                add(&self.upkeep.expire_overruns, u64::from(expiring));
                 return freeing || expiring;
             }
         }
@@ -775,12 +583,6 @@ impl Core {
             return next != 0;
         }
         true
-    }
-
-    /// Books how long the core was busy; called by the runtime when a turn ends. The turn counts
-    /// up to the last command, which saves a look at the clock.
-    pub fn end_turn(&self, busy_since: u64) {
-        add(&self.turns.busy_ns, self.lap.get().saturating_sub(busy_since));
     }
 
     /// Registers a client.

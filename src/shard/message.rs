@@ -98,6 +98,8 @@ pub enum Request {
     Stats,
     /// Set your counters back.
     ResetStats,
+    /// Give memory that you have no use for back to the system.
+    GiveBackMemory,
     /// Make this change of the settings and put it in force on your core. Core 0 alone is asked, so
     /// that changes are made one after the other.
     SetConfig(Box<ConfigChange>),

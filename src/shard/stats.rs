@@ -29,6 +29,10 @@ pub struct KeyspaceStats {
     /// Sum of the sampled times to live, and how many were sampled, for the average.
     pub ttl_sum_ms: u64,
     pub ttl_samples: u64,
+    /// Those among the samples that have expired but are still there.
+    pub ttl_overdue: u64,
+    /// Memory of the table itself, in bytes.
+    pub table_bytes: u64,
 }
 
 /// All counters of one core.
@@ -53,6 +57,15 @@ pub struct CoreStats {
     pub given: u64,
     pub bytes_in: u64,
     pub bytes_out: u64,
+    /// Requests, bytes received and bytes sent per second, of late.
+    pub rates: [u64; 3],
+    /// Time spent on active expiry, in nanoseconds.
+    pub expire_ns: u64,
+    /// Slices of active expiry that ended because their time was over.
+    pub expire_overruns: u64,
+    /// How long memory has been above `maxmemory` until now, and all such times together.
+    pub excess_now_ms: u64,
+    pub excess_total_ms: u64,
     pub expired: u64,
     pub expired_fields: u64,
     pub evicted: u64,
@@ -61,6 +74,8 @@ pub struct CoreStats {
     pub changes: u64,
     /// Clients whose command is held back, at this moment.
     pub blocked: u64,
+    /// Those among them that wait for a key no longer than a given time.
+    pub timed_waits: u64,
     /// Keys of this shard that commands wait for, and those whose absence some wait for.
     pub awaited_keys: u64,
     pub awaited_absences: u64,
@@ -98,6 +113,9 @@ impl CoreStats {
         }
         self.biggest_input = self.biggest_input.max(other.biggest_input);
         self.biggest_output = self.biggest_output.max(other.biggest_output);
+        // Every core looks at the memory of all, at moments of its own.
+        self.excess_now_ms = self.excess_now_ms.max(other.excess_now_ms);
+        self.excess_total_ms = self.excess_total_ms.max(other.excess_total_ms);
         merge_each(&mut self.commands, &other.commands, |mine, theirs| {
             mine.calls += theirs.calls;
             mine.nanoseconds += theirs.nanoseconds;
@@ -110,6 +128,8 @@ impl CoreStats {
             mine.timed += theirs.timed;
             mine.ttl_sum_ms += theirs.ttl_sum_ms;
             mine.ttl_samples += theirs.ttl_samples;
+            mine.ttl_overdue += theirs.ttl_overdue;
+            mine.table_bytes += theirs.table_bytes;
         });
         for (code, count) in &other.errors {
             *self.errors.entry(code.clone()).or_default() += count;
@@ -123,7 +143,7 @@ impl CoreStats {
         }
     }
 
-    fn counters(&self) -> [u64; 34] {
+    fn counters(&self) -> [u64; 40] {
         [
             self.requests,
             self.connections_received,
@@ -146,7 +166,13 @@ impl CoreStats {
             self.hits,
             self.misses,
             self.changes,
+            self.rates[0],
+            self.rates[1],
+            self.rates[2],
+            self.expire_ns,
+            self.expire_overruns,
             self.blocked,
+            self.timed_waits,
             self.awaited_keys,
             self.awaited_absences,
             self.panics,
@@ -162,7 +188,8 @@ impl CoreStats {
         ]
     }
 
-    fn counters_mut(&mut self) -> [&mut u64; 34] {
+    fn counters_mut(&mut self) -> [&mut u64; 40] {
+        let [requests_rate, input_rate, output_rate] = &mut self.rates;
         [
             &mut self.requests,
             &mut self.connections_received,
@@ -185,7 +212,13 @@ impl CoreStats {
             &mut self.hits,
             &mut self.misses,
             &mut self.changes,
+            requests_rate,
+            input_rate,
+            output_rate,
+            &mut self.expire_ns,
+            &mut self.expire_overruns,
             &mut self.blocked,
+            &mut self.timed_waits,
             &mut self.awaited_keys,
             &mut self.awaited_absences,
             &mut self.panics,
@@ -222,6 +255,8 @@ mod tests {
             CoreStats {
                 core: number as u16,
                 requests: number,
+                rates: [number, 2 * number, 3 * number],
+                excess_now_ms: number,
                 busy_ns: 10 * number,
                 biggest_input: number,
                 commands: vec![CommandStats { calls: number, ..CommandStats::default() }],
@@ -235,6 +270,7 @@ mod tests {
         sum.merge(&core(2));
         sum.merge(&CoreStats::default());
         assert_eq!((sum.core, sum.requests, sum.busy_ns, sum.biggest_input), (1, 3, 30, 2));
+        assert_eq!((sum.rates, sum.excess_now_ms), ([3, 6, 9], 2));
         assert_eq!((sum.commands[0].calls, sum.keyspace[0].keys), (3, 3));
         assert_eq!((sum.errors["ERR"], sum.latencies[&3].len()), (3, 2));
     }

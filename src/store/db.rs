@@ -182,25 +182,6 @@ impl Db {
         self.prng.borrow_mut().fork()
     }
 
-    /// Sum of the remaining times of up to 20 keys with an expiry in the selected database, and how
-    /// many there were.
-    pub fn sample_ttl(&self) -> (u64, u64) {
-        let database = &self.databases[self.selected];
-        let (mut prng, mut sum, mut count) = (self.prng.borrow_mut(), 0, 0);
-        let draws = if database.volatile == 0 { 0 } else { 100 };
-        for _ in 0..draws {
-            let Some(at) = database.table.random(&mut || prng.next()) else { break };
-            if let Some(expiry) = database.table.get(at).expiry() {
-                sum += (expiry - self.now).max(0) as u64;
-                count += 1;
-            }
-            if count == 20 {
-                break;
-            }
-        }
-        (sum, count)
-    }
-
     /// The slots this shard owns.
     pub fn owned(&self) -> Range<u16> {
         self.owned.clone()

@@ -30,7 +30,41 @@ pub struct Step {
     pub finished: bool,
 }
 
+/// Keys looked at for [`Db::sample_ttl`], and how many may be drawn for that.
+const TTL_SAMPLES: u64 = 20;
+const TTL_DRAWS: usize = 100;
+
+/// Some keys with an expiry, drawn at random.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TtlSample {
+    /// Sum of their remaining times.
+    pub sum_ms: u64,
+    pub count: u64,
+    /// Those among them whose time is over.
+    pub overdue: u64,
+}
+
 impl Db {
+    /// Draws up to [`TTL_SAMPLES`] keys of the selected database that have an expiry.
+    pub fn sample_ttl(&self) -> TtlSample {
+        let database = &self.databases[self.selected()];
+        let (mut prng, mut sample) = (self.prng.borrow_mut(), TtlSample::default());
+        let draws = if database.volatile == 0 { 0 } else { TTL_DRAWS };
+        for _ in 0..draws {
+            let Some(at) = database.table.random(&mut || prng.next()) else { break };
+            if let Some(expiry) = database.table.get(at).expiry() {
+                let remaining = expiry - self.now();
+                sample.sum_ms += remaining.max(0) as u64;
+                sample.count += 1;
+                sample.overdue += u64::from(remaining <= 0);
+            }
+            if sample.count == TTL_SAMPLES {
+                break;
+            }
+        }
+        sample
+    }
+
     /// Clears the hashes of these keys of overdue fields, as many as one step may; false if some
     /// are left.
     fn expire_parts(&mut self, database: usize, keys: Vec<Box<[u8]>>) -> bool {

@@ -9,6 +9,7 @@
 
 mod blocking;
 mod clients;
+mod info;
 mod large;
 mod limits;
 mod moves;

@@ -225,7 +225,8 @@ enum Burst {
     Flush,
 }
 
-const KEYS: u32 = if cfg!(miri) { 900 } else { 4000 };
+const KEYS: u32 = if cfg!(miri) { 600 } else { 4000 };
+const BURSTS: usize = if cfg!(miri) { 5 } else { 12 };
 
 fn bursts() -> impl Strategy<Value = Vec<Burst>> {
     let burst = prop_oneof![
@@ -237,7 +238,7 @@ fn bursts() -> impl Strategy<Value = Vec<Burst>> {
         1 => any::<bool>().prop_map(Burst::Hold),
         1 => Just(Burst::Flush),
     ];
-    prop::collection::vec(burst, 1..12)
+    prop::collection::vec(burst, 1..BURSTS)
 }
 
 fn run(twins: &mut Twins, spread: Spread, burst: &Burst) {
@@ -378,7 +379,7 @@ fn an_empty_table_has_nothing() {
 
 #[test]
 fn ten_thousand_identical_hashes_are_kept_and_removed() {
-    let count = if cfg!(miri) { 1200 } else { 10_000 };
+    let count = if cfg!(miri) { 700 } else { 10_000 };
     let mut twins = Twins::new();
     let hash = Spread::Identical.hash(0);
     for key in 0..count {

@@ -35,9 +35,10 @@ struct Mark<'c> {
 }
 
 impl<'c> Mark<'c> {
-    fn new(core: &'c Core, client: &'c Client) -> Mark<'c> {
+    fn new(core: &'c Core, client: &'c Client, patience: Patience) -> Mark<'c> {
         add(&core.sessions.blocked, 1);
-        *client.waiting.borrow_mut() = Some(Waiting::default());
+        let has_end = matches!(patience, Patience::Until(_));
+        *client.waiting.borrow_mut() = Some(Waiting { has_end, unblock: None });
         Mark { core, client, was_unblocked: false }
     }
 }
@@ -65,7 +66,7 @@ impl Session {
             self.waited_away |= owner != core.me();
             self.traffic.waited(owner, owner == core.me());
         }
-        let mut mark = Mark::new(&core, &client);
+        let mut mark = Mark::new(&core, &client, patience);
         let reason = give_up(&core, &client, patience);
         let result = match block::run(&core.shards, &whole, &mut out, reason).await {
             Ok(Ended::GaveUp(reason)) => {
@@ -106,7 +107,7 @@ async fn give_up(core: &Core, client: &Client, patience: Patience) -> Reason {
             return Poll::Ready(Reason::ConnectionEnded);
         }
         let waiting = client.waiting.borrow();
-        if let Some(Waiting { unblock: Some((how, _)) }) = &*waiting {
+        if let Some(Waiting { unblock: Some((how, _)), .. }) = &*waiting {
             return Poll::Ready(Reason::Unblocked(*how));
         }
         end.as_mut().poll(context).map(|()| Reason::TimeIsOver)

@@ -2,12 +2,10 @@
 //!
 //! Invariant: what these commands report is gathered when they are asked; nothing is kept for them.
 
-use std::sync::atomic::Ordering;
-
 use super::super::connection::Session;
 use super::super::table::{HostCommand, HostRun, LaterFuture, host};
+use super::memory::memory;
 use super::{statistics, total};
-use crate::base::alloc;
 use crate::base::num;
 use crate::command::spec::{Arity, Flags, Group, cmd};
 use crate::config::settings::Supervised;
@@ -72,7 +70,8 @@ fn info<'a>(session: &'a mut Session, whole: &'a Batch, out: &'a mut Out) -> Lat
     Box::pin(async move {
         let core = &session.core;
         let cores = statistics(core).await;
-        let (config, identity) = (core.config(), &core.identity);
+        let total = total(&cores);
+        let (config, identity, process) = (core.config(), &core.identity, Figures::read());
         let facts = Facts {
             config: &config,
             now_us: core.clock.unix_micros(),
@@ -84,13 +83,11 @@ fn info<'a>(session: &'a mut Session, whole: &'a Batch, out: &'a mut Out) -> Lat
             ring_features: &identity.ring_features,
             supervisor: supervisor(config.supervised),
             is_cluster: config.core_ports,
-            total: &total(&cores),
+            total: &total,
             cores: &cores,
             command_name: &|id| core.table.entries[id].name,
-            startup_memory: identity.startup_memory.load(Ordering::Relaxed),
-            used_memory: alloc::used() as u64,
-            peak_memory: alloc::sample_peak() as u64,
-            process: Figures::read(),
+            memory: memory(core, &total, &process),
+            process,
         };
         let names: Vec<&[u8]> = whole.args(0).from(1).collect();
         out.verbatim("txt", info::render(&facts, &names).as_bytes());

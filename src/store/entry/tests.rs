@@ -82,7 +82,10 @@ fn change() -> impl Strategy<Value = Change> {
 }
 
 fn pattern(length: usize, seed: usize) -> Vec<u8> {
-    (0..length).map(|i| (i * 7 + seed * 31 + 1) as u8).collect()
+    let period: Vec<u8> = (0..length.min(256)).map(|i| (i * 7 + seed * 31 + 1) as u8).collect();
+    let mut bytes = period.repeat(length.div_ceil(256));
+    bytes.truncate(length);
+    bytes
 }
 
 fn apply(mut entry: Entry, twin: &mut Twin, change: &Change, step: usize) -> Entry {
@@ -166,9 +169,12 @@ proptest! {
 
 #[test]
 fn every_boundary_in_every_direction() {
-    let lengths = [0, 1, 7, 8, 9, 15, 16, 17, 42, 58, 59, 255, 256, 1000, 16383, 16384, 16385];
-    for &from in &lengths {
-        for &to in &lengths {
+    const ALL: &[usize] =
+        &[0, 1, 7, 8, 9, 15, 16, 17, 42, 58, 59, 255, 256, 1000, 16383, 16384, 16385];
+    const FEW: &[usize] = &[0, 8, 9, 59, 255, 256, 16384, 16385];
+    let lengths = if cfg!(miri) { FEW } else { ALL };
+    for &from in lengths {
+        for &to in lengths {
             for expiry in [None, Some(-1)] {
                 let key = pattern(16, 1);
                 let mut twin = new_twin(&key, &pattern(from, 2), expiry);
