@@ -343,12 +343,15 @@ impl Shards {
     fn end_job(&self, job: Job, done: Done) {
         let Job { mut work, claim, pinned, mut portion, reply, .. } = job;
         self.unpin_keys(&pinned);
-        let batch = work.batch_mut();
-        if let Some(head) = portion.take_head() {
-            batch.replies.append(&head);
+        // After phase one the call has not run yet: phase two may become a job of this shard too.
+        if !matches!(work, Work::Collect(..)) {
+            let batch = work.batch_mut();
+            if let Some(head) = portion.take_head() {
+                batch.replies.append(&head);
+            }
+            batch.replies.append(&reply);
+            batch.ends.push(batch.replies.encoded().len() as u32);
         }
-        batch.replies.append(&reply);
-        batch.ends.push(batch.replies.encoded().len() as u32);
         if let Some(state) = portion.into_state() {
             self.db.borrow_mut().bury(state);
         }

@@ -71,11 +71,6 @@ impl Unranked {
         self.index.walk_from(first, visit)
     }
 
-    /// All members, in no order.
-    pub fn iter(&self) -> impl Iterator<Item = ElementRef<'_>> {
-        self.index.iter()
-    }
-
     /// Drops about `budget` members and says whether all are gone. Only further such calls, or
     /// dropping the set, may follow.
     pub fn free_some(&mut self, budget: usize) -> bool {
