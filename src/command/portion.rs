@@ -200,7 +200,8 @@ impl Portion {
     /// that is to do everything it means that this was too much.
     #[inline]
     pub fn is_full(&self, out: &Out) -> bool {
-        let bytes = self.bytes + out.encoded().len() - self.base;
+        // A command that writes nothing yet may pass an output in which no reply has begun.
+        let bytes = self.bytes + out.encoded().len().saturating_sub(self.base);
         self.elements >= self.elements_max || bytes >= self.bytes_max
     }
 

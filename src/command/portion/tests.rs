@@ -413,3 +413,17 @@ proptest! {
         check(&["ZREMRANGEBYRANK", "sorted", &start, &stop], size);
     }
 }
+
+/// Replies that stand before the command's are not its own.
+#[test]
+fn a_walk_that_writes_nothing_is_not_full() {
+    let mut out = Out::new(Protocol::Resp2);
+    out.raw(&[b'x'; 100]);
+    let (mut portion, mut visited) = (Portion::at_once(), 0);
+    portion.begin(&out);
+    portion.walk_all(3, &mut Out::default(), |_, _, _| {
+        visited += 1;
+        (None, 1)
+    });
+    assert_eq!((visited, portion.is_unfinished()), (3, false));
+}
