@@ -21,7 +21,7 @@ use crate::limits;
 use crate::observe::log;
 use crate::runtime::clock::SystemClock;
 use crate::runtime::preflight::{self, Refusal};
-use crate::runtime::{listen, start};
+use crate::runtime::{listen, start, text};
 use crate::session::core::Identity;
 
 /// Runs the server with the process's arguments.
@@ -68,6 +68,7 @@ fn serve(config: Config) -> Result<(), Refusal> {
     for warning in config.warnings() {
         tracing::warn!("{warning}");
     }
+    text::populate();
     let cores = start::start(&config, &identity, &cpus, listening)?;
     identity.startup_memory.store(alloc::used() as u64, Ordering::Relaxed);
     let _pid_file = PidFile::write(&config)?;

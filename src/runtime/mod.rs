@@ -17,3 +17,4 @@ mod ring;
 pub mod start;
 #[cfg(test)]
 mod tests;
+pub mod text;
