@@ -27,6 +27,7 @@ pub fn populate() {
 #[cfg(test)]
 mod tests {
     /// Kilobytes of the mapping that holds this code, and how many of them are in memory.
+    #[expect(clippy::disallowed_methods, reason = "what the kernel says of this process")]
     fn mapped() -> (u64, u64) {
         let here = super::populate as *const () as usize;
         let maps = std::fs::read_to_string("/proc/self/smaps").expect("Linux has it");
