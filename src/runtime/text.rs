@@ -7,6 +7,7 @@
 //!
 //! Absent: locking it there (`mlock`), which takes a privilege or a raised limit.
 
+// SAFETY: every linker of this platform defines both, and only their addresses are used.
 unsafe extern "C" {
     /// Where the program begins in memory, and where its code ends: the linker's symbols.
     static __executable_start: u8;
