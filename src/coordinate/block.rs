@@ -132,11 +132,12 @@ pub fn only_owner(shards: &Shards, whole: &Batch) -> Option<CoreId> {
     }
 }
 
-/// Runs the one command of `whole`, and waits until it is answered or `give_up` completes. The
-/// reply goes to `out`.
+/// Runs the one command of `whole`, and waits until it is answered or `give_up` completes. `owner`
+/// is what [`only_owner`] says. The reply goes to `out`.
 pub async fn run<W>(
     shards: &Shards,
     whole: &Batch,
+    owner: Option<CoreId>,
     out: &mut Out,
     give_up: impl Future<Output = W>,
 ) -> Result<Ended<W>, CmdError> {
@@ -155,7 +156,7 @@ pub async fn run<W>(
     awaited.dedup();
     let id = WaiterId { core: shards.me(), number: shards.waits.next_number() };
     let registered = Registered { shards, id, cores: awaited };
-    match only_owner(shards, whole) {
+    match owner {
         Some(core) => run_on_one(shards, core, whole, out, registered, give_up).await,
         None => run_on_many(shards, whole, out, registered, has_target, give_up).await,
     }

@@ -15,6 +15,7 @@ use crate::resp::error::{CmdError, CmdResult};
 use crate::resp::out::Out;
 use crate::store::bulky::Bulky;
 use crate::store::db::Db;
+use crate::store::edit::Edit;
 use crate::store::list::List;
 use crate::store::object::EncodingLimits;
 
@@ -80,23 +81,39 @@ fn pop_some(
         out.null_array();
         return Ok(());
     };
-    let limits = list.tuning().encoding;
-    let total = if portion.is_first() { count.min(list.len()) } else { portion.at() as usize };
-    if !portion.admits(total) {
-        return Ok(());
-    }
-    if portion.is_first() {
-        out.array(total);
-    }
-    let here = portion.room().min(total - portion.counted());
-    take(&mut list, end, here, &limits, out);
-    portion.count(here);
-    if portion.counted() < total {
-        portion.go_on(total as u128);
-    } else if total > 0 {
+    let taken = take_portion(&mut list, (end, count), portion, out, |_| {});
+    if let Some(total) = taken.filter(|total| *total > 0) {
         list.changed_elements(popped(end), total);
     }
     Ok(())
+}
+
+/// Takes up to `count` elements at an end, as many in one call as the portion says, and writes them
+/// as an array behind what `open` writes. Returns how many they were in all, when all are taken.
+fn take_portion(
+    list: &mut Edit<'_, List>,
+    (end, count): (End, usize),
+    portion: &mut Portion,
+    out: &mut Out,
+    open: impl FnOnce(&mut Out),
+) -> Option<usize> {
+    let limits = list.tuning().encoding;
+    let total = if portion.is_first() { count.min(list.len()) } else { portion.at() as usize };
+    if !portion.admits(total) {
+        return None;
+    }
+    if portion.is_first() {
+        open(out);
+        out.array(total);
+    }
+    let here = portion.room().min(total - portion.counted());
+    take(list, end, here, &limits, out);
+    portion.count(here);
+    if portion.counted() < total {
+        portion.go_on(total as u128);
+        return None;
+    }
+    Some(total)
 }
 
 /// Removes up to `count` elements at an end and writes them; returns how many.
@@ -130,22 +147,11 @@ fn pop_named(
         out.null_array();
         return Ok(());
     };
-    let limits = list.tuning().encoding;
-    let total = if portion.is_first() { count.min(list.len()) } else { portion.at() as usize };
-    if !portion.admits(total) {
-        return Ok(());
-    }
-    if portion.is_first() {
+    let taken = take_portion(&mut list, (end, count), portion, out, |out| {
         out.array(2);
         out.bulk(key.bytes);
-        out.array(total);
-    }
-    let here = portion.room().min(total - portion.counted());
-    take(&mut list, end, here, &limits, out);
-    portion.count(here);
-    if portion.counted() < total {
-        portion.go_on(total as u128);
-    } else {
+    });
+    if let Some(total) = taken {
         list.changed_elements(popped(end), total);
         let name: &[u8] = if end == End::Front { b"LPOP" } else { b"RPOP" };
         list.repeat_as(&[name, key.bytes, itoa::Buffer::new().format(total).as_bytes()]);

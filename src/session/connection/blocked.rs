@@ -62,13 +62,14 @@ impl Session {
         let mut out = Out::new(client.protocol.get());
         self.link.flush();
         self.link.set_stalled(true);
-        if let Some(owner) = block::only_owner(&core.shards, &whole) {
+        let owner = block::only_owner(&core.shards, &whole);
+        if let Some(owner) = owner {
             self.waited_away |= owner != core.me();
             self.traffic.waited(owner, owner == core.me());
         }
         let mut mark = Mark::new(&core, &client, patience);
         let reason = give_up(&core, &client, patience);
-        let result = match block::run(&core.shards, &whole, &mut out, reason).await {
+        let result = match block::run(&core.shards, &whole, owner, &mut out, reason).await {
             Ok(Ended::GaveUp(reason)) => {
                 mark.was_unblocked = matches!(reason, Reason::Unblocked(_));
                 self.closing |= reason == Reason::ConnectionEnded;
